@@ -1,0 +1,1 @@
+"""The embedded rehearsal cluster; it imports nothing else of zktui."""

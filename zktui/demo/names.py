@@ -1,0 +1,29 @@
+"""Generated names, and times as Kubernetes writes them."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""What Kubernetes makes generated names of: no vowels, so no words."""
+
+
+def random_suffix(length: int = 5) -> str:
+    """The end of a generated name."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def now() -> str:
+    """The current time as Kubernetes writes a ``metav1.Time``: UTC, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def now_micro() -> str:
+    """The current time as a ``metav1.MicroTime``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of :func:`now` and :func:`now_micro`."""
+    return datetime.fromisoformat(text)

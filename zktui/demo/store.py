@@ -1,0 +1,345 @@
+"""The one place where the rehearsal cluster's objects live: etcd and the registry in a few hundred lines.
+
+Objects are plain JSON dicts. **They are immutable by agreement**: what goes in is copied, what comes out is
+the stored object itself, and nobody changes it; ``copy.deepcopy`` it (:func:`thaw`), change that and hand it
+to :meth:`Store.update`, or use :meth:`Store.update_status` / :meth:`Store.change`. Everything is synchronous
+and belongs to one event loop. Each change gets the next resource version; versions are consecutive integers,
+so that the history can be looked into by position.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from zktui.demo import errors, selectors
+from zktui.demo.defaults import apply_defaults
+from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted
+from zktui.demo.history import SIZE, Change, ChangeCallback, History
+from zktui.demo.names import now, random_suffix
+from zktui.demo.objects import Object, children, labels_of, meta, namespace_of
+from zktui.demo.patches import apply_patch
+from zktui.demo.resources import BY_KEY, Resource
+from zktui.demo.validation import validate_create, validate_update
+
+
+def thaw(obj: Object) -> Object:
+    """A copy of a stored object that may be changed."""
+    return copy.deepcopy(obj)
+
+
+class Store:
+    """All objects, their history, and who wants to know of changes.
+
+    Every method that takes ``resource`` takes a key of the resource table (``pods``, ``statefulsets.apps``);
+    ``ns`` is ``""`` for cluster-scoped resources. Refusals are :class:`ApiError`.
+    """
+
+    def __init__(self, *, history: int = SIZE) -> None:
+        self._objects: dict[str, dict[tuple[str, str], Object]] = {key: {} for key in BY_KEY}
+        self.history = History(history)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The resource version of the latest change."""
+        return self.history.version
+
+    def find(self, resource: str, ns: str, name: str) -> Object | None:
+        """The object, or None."""
+        return self._objects[resource].get((ns, name))
+
+    def get(self, resource: str, ns: str, name: str) -> Object:
+        """The object; 404 if there is none."""
+        found = self.find(resource, ns, name)
+        if found is None:
+            raise errors.not_found(resource, name)
+        return found
+
+    def list(
+        self,
+        resource: str,
+        ns: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        *,
+        at: int | None = None,
+    ) -> tuple[list[Object], str]:
+        """Objects in order of namespace and name, and the list's resource version.
+
+        ``ns`` None or ``""`` means all namespaces; the selectors are those of a query;
+        ``at`` asks for the state at that resource version (410 once it is compacted).
+        """
+        objects = self._objects[resource]
+        if at is not None:
+            objects = self.history.rewind(resource, objects, at)
+        by_label = selectors.label_selector(label_selector)
+        by_field = selectors.field_selector(resource, field_selector)
+        found = [
+            obj
+            for (space, _), obj in sorted(objects.items())
+            if (not ns or space == ns) and by_label(labels_of(obj)) and by_field(obj)
+        ]
+        return found, str(self.version if at is None else at)
+
+    # -- being told ------------------------------------------------------------------------------------
+
+    def on_change(self, callback: ChangeCallback) -> Callable[[], None]:
+        """Call ``callback(type, resource, obj)`` after each change, at once and in order; returns its undoing.
+
+        A callback must not change the store: it would be told of its own change in the middle of another.
+        Set an :class:`asyncio.Event` and do the work in a task.
+        """
+        return self.history.on_change(callback)
+
+    async def subscribe(
+        self, resource: str, ns: str | None = None, since_rv: int | None = None
+    ) -> AsyncGenerator[Change, None]:
+        """Changes of one resource after the version ``since_rv`` (None: after now), for as long as it is read.
+
+        Raises 410 in Kubernetes' words when ``since_rv`` (or, for a slow reader, the place it has come to) is
+        older than the history.
+        """
+        async for change in self.history.subscribe(self.version if since_rv is None else since_rv):
+            if change.resource == resource and (not ns or namespace_of(change.obj) == ns):
+                yield change
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        """Store a new object with uid, creationTimestamp, generation 1 and defaults; returns it as stored.
+
+        ``metadata.generateName`` is honoured. 404 for an unknown namespace, 409 for a name that is taken,
+        422 for an object that isn't valid. ``status`` of the given object is kept (controllers and tests
+        create pods with one); the HTTP server strips it as a real one does.
+        """
+        info = BY_KEY[resource]
+        fresh = {"kind": info.kind, "apiVersion": info.api_version, **thaw(obj)}
+        fresh.update(kind=info.kind, apiVersion=info.api_version)
+        metadata = fresh.setdefault("metadata", {})
+        if not metadata.get("name") and metadata.get("generateName"):
+            metadata["name"] = metadata["generateName"] + random_suffix()
+        self._check_namespace(info, metadata)
+        if metadata.get("name") and self.find(resource, metadata.get("namespace", ""), metadata["name"]):
+            raise errors.already_exists(resource, metadata["name"])
+        apply_defaults(info, fresh)
+        validate_create(info, fresh)
+        metadata["uid"] = str(uuid.uuid4())
+        metadata["creationTimestamp"] = now()
+        if "spec" in fresh:
+            metadata["generation"] = 1
+        metadata.pop("deletionTimestamp", None)
+        metadata.pop("deletionGracePeriodSeconds", None)
+        return self._put("ADDED", info, fresh, None, dry_run)
+
+    def _check_namespace(self, info: Resource, metadata: Object) -> None:
+        if not info.namespaced:
+            metadata.pop("namespace", None)
+            return
+        space = metadata.setdefault("namespace", "default")
+        found = self.find("namespaces", "", space)
+        if found is None:
+            raise errors.not_found("namespaces", space)
+        if meta(found).get("deletionTimestamp"):
+            words = f"unable to create new content in namespace {space} because it is being terminated"
+            causes = [{"reason": "NamespaceTerminating", "message": f"namespace {space} is being terminated"}]
+            raise errors.forbidden(info.key, metadata.get("name", ""), words, causes)
+
+    def update(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        """Replace everything but the status; ``metadata.generation`` grows when the spec (or data) changed.
+
+        409 when ``metadata.resourceVersion`` (or ``uid``) is given and isn't the current one. An update that
+        changes nothing stores nothing. An object with a deletionTimestamp and no finalizer left, whose grace
+        is over, is removed.
+        """
+        info = BY_KEY[resource]
+        current, fresh = self._for_update(info, obj)
+        if info.has_status:
+            fresh.pop("status", None)
+            if "status" in current:
+                fresh["status"] = current["status"]
+        apply_defaults(info, fresh)
+        validate_update(info, fresh, current)
+        if fresh.get("spec") != current.get("spec") and "generation" in meta(current):
+            meta(fresh)["generation"] = meta(current)["generation"] + 1
+        return self._finish(info, fresh, current, dry_run)
+
+    def update_status(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        """Replace only the status (409 as in :meth:`update`)."""
+        info = BY_KEY[resource]
+        current, given = self._for_update(info, obj)
+        fresh = thaw(current)
+        if "status" in given:
+            fresh["status"] = given["status"]
+        return self._finish(info, fresh, current, dry_run)
+
+    def change(
+        self, resource: str, ns: str, name: str, mutate: Callable[[Object], None], *, status: bool = False
+    ) -> Object:
+        """Read, let ``mutate`` change a copy in place, write back; nothing can come in between."""
+        fresh = thaw(self.get(resource, ns, name))
+        mutate(fresh)
+        return self.update_status(resource, fresh) if status else self.update(resource, fresh)
+
+    def _for_update(self, info: Resource, obj: Object) -> tuple[Object, Object]:
+        """The stored object, and a copy of the given one with the metadata that only the server sets."""
+        fresh = thaw(obj)
+        metadata = fresh.setdefault("metadata", {})
+        space = metadata.get("namespace", "") if info.namespaced else ""
+        current = self.get(info.key, space, metadata.get("name", ""))
+        given = metadata.get("resourceVersion")
+        if given and given != meta(current)["resourceVersion"]:
+            raise errors.conflict(info.key, metadata["name"])
+        if metadata.get("uid") and metadata["uid"] != meta(current)["uid"]:
+            why = (
+                f"Precondition failed: UID in precondition: {metadata['uid']}, "
+                f"UID in object meta: {meta(current)['uid']}"
+            )
+            raise errors.conflict(info.key, metadata["name"], why)
+        fresh["apiVersion"], fresh["kind"] = info.api_version, info.kind
+        for field in (
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+            "managedFields",
+        ):
+            metadata.pop(field, None)
+            if field in meta(current):
+                metadata[field] = meta(current)[field]
+        return current, fresh
+
+    def _finish(self, info: Resource, fresh: Object, current: Object, dry_run: bool) -> Object:
+        if fresh == current:
+            return current
+        leaving = meta(fresh).get("deletionTimestamp") and not meta(fresh).get("finalizers")
+        if leaving and not meta(fresh).get("deletionGracePeriodSeconds") and not dry_run:
+            return self._drop(info, fresh, current)
+        return self._put("MODIFIED", info, fresh, current, dry_run)
+
+    def patch(
+        self,
+        resource: str,
+        ns: str,
+        name: str,
+        body: Any,
+        *,
+        patch_type: str,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result."""
+        patched = apply_patch(BY_KEY[resource], self.get(resource, ns, name), patch_type, body)
+        meta(patched)["name"] = name
+        if ns:
+            meta(patched)["namespace"] = ns
+        if subresource == "status":
+            return self.update_status(resource, patched, dry_run=dry_run)
+        return self.update(resource, patched, dry_run=dry_run)
+
+    def _put(self, type_: str, info: Resource, fresh: Object, previous: Object | None, dry_run: bool) -> Object:
+        metadata = meta(fresh)
+        if dry_run:
+            return fresh
+        metadata["resourceVersion"] = str(self.history.next_version())
+        self._objects[info.key][(metadata.get("namespace", ""), metadata["name"])] = fresh
+        self.history.record(type_, info.key, fresh, previous)
+        return fresh
+
+    # -- deleting --------------------------------------------------------------------------------------
+
+    def delete(
+        self,
+        resource: str,
+        ns: str,
+        name: str,
+        *,
+        grace_seconds: int | None = None,
+        preconditions: Mapping[str, str] | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Delete an object; returns (the object as it now is or last was, whether it is gone).
+
+        A scheduled, unfinished pod gets deletionTimestamp and deletionGracePeriodSeconds and stays until
+        :meth:`remove`; a second deletion can only shorten its grace. An object with finalizers stays until an
+        update takes the last one away. ``preconditions`` holds ``uid`` and ``resourceVersion`` (409).
+        ``propagation`` Orphan cuts the dependents' owner references first; Foreground deletes the dependents
+        first and the owner once the last is gone; Background leaves them to the garbage controller.
+        """
+        info = BY_KEY[resource]
+        current = self.get(resource, ns, name)
+        check_preconditions(info, current, preconditions or {})
+        if propagation == "Orphan" and not dry_run:
+            self._orphan(current)
+        fresh = thaw(current)
+        metadata = meta(fresh)
+        if propagation == "Foreground" and not dry_run and self._delete_dependents(current):
+            finalizers = metadata.setdefault("finalizers", [])
+            if "foregroundDeletion" not in finalizers:
+                finalizers.append("foregroundDeletion")
+        grace = grace_of(info, current, grace_seconds)
+        held = bool(metadata.get("finalizers"))
+        if grace == 0 and not held:
+            return (current if dry_run else self._drop(info, current, current)), True
+        if not mark_deleted(metadata, grace):
+            return current, False
+        return self._put("MODIFIED", info, fresh, current, dry_run), False
+
+    def remove(self, resource: str, ns: str, name: str, uid: str = "") -> None:
+        """The kubelet's last word: the pod's containers are gone. Does nothing for another uid or no object.
+
+        A pod that still has finalizers stays, with a grace of 0, until they are taken away.
+        """
+        current = self.find(resource, ns, name)
+        if current is None or (uid and meta(current)["uid"] != uid):
+            return
+        self.delete(resource, ns, name, grace_seconds=0)
+
+    def _drop(self, info: Resource, last: Object, previous: Object) -> Object:
+        metadata = meta(last)
+        self._objects[info.key].pop((metadata.get("namespace", ""), metadata["name"]), None)
+        version = str(self.history.next_version())
+        gone = {**last, "metadata": {**metadata, "resourceVersion": version}}
+        self.history.record("DELETED", info.key, gone, previous)
+        self._finish_foreground(children(metadata, "ownerReferences"))
+        return gone
+
+    def dependents(self, uid: str) -> list[tuple[str, Object]]:
+        """(resource, object) of everything that names ``uid`` among its owners."""
+        return [
+            (resource, obj)
+            for resource, objects in self._objects.items()
+            for obj in objects.values()
+            if any(owner.get("uid") == uid for owner in children(meta(obj), "ownerReferences"))
+        ]
+
+    def _orphan(self, owner: Object) -> None:
+        uid = meta(owner)["uid"]
+        for resource, obj in self.dependents(uid):
+            kept = [entry for entry in meta(obj)["ownerReferences"] if entry.get("uid") != uid]
+            fresh = thaw(obj)
+            meta(fresh)["ownerReferences"] = kept
+            self.update(resource, fresh)
+
+    def _delete_dependents(self, owner: Object) -> bool:
+        uid = meta(owner)["uid"]
+        for resource, obj in self.dependents(uid):
+            self.delete(resource, meta(obj).get("namespace", ""), meta(obj)["name"])
+        return bool(self.dependents(uid))
+
+    def _finish_foreground(self, owners: list[Object]) -> None:
+        """Owners that wait in foreground deletion go when their last dependent has gone."""
+        for reference in owners:
+            for resource, objects in self._objects.items():
+                for obj in list(objects.values()):
+                    waits = "foregroundDeletion" in (children(meta(obj), "finalizers"))
+                    if waits and meta(obj)["uid"] == reference["uid"] and not self.dependents(meta(obj)["uid"]):
+                        fresh = thaw(obj)
+                        meta(fresh)["finalizers"].remove("foregroundDeletion")
+                        self.update(resource, fresh)

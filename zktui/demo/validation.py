@@ -1,0 +1,129 @@
+"""The refusals of objects that aren't valid (422), as far as the rehearsal's users can run into them."""
+
+from __future__ import annotations
+
+import re
+
+from zktui.demo.errors import ApiError, invalid
+from zktui.demo.objects import Object, child
+from zktui.demo.resources import Resource
+from zktui.demo.selectors import matches_selector
+
+Cause = tuple[str, str, str]
+
+_SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_SUBDOMAIN_WORDS = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_STATEFUL_SET_MAY_CHANGE = frozenset(
+    {
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    }
+)
+_STATEFUL_SET_WORDS = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+_POD_WORDS = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_SELECTED = frozenset({"statefulsets", "deployments", "replicasets", "daemonsets"})
+
+
+def _required(field: str, words: str = "Required value") -> Cause:
+    return field, "FieldValueRequired", words
+
+
+def _forbidden(field: str, words: str) -> Cause:
+    return field, "FieldValueForbidden", f"Forbidden: {words}"
+
+
+def _refuse(info: Resource, obj: Object, causes: list[Cause]) -> None:
+    if causes:
+        raise _error(info, obj, causes)
+
+
+def _error(info: Resource, obj: Object, causes: list[Cause]) -> ApiError:
+    return invalid(info.kind_key, obj["metadata"].get("name", ""), causes)
+
+
+def validate_create(info: Resource, obj: Object) -> None:
+    """Raise a 422 for an object that can't be created."""
+    metadata = obj["metadata"]
+    name = metadata.get("name", "")
+    causes: list[Cause] = []
+    if not name:
+        causes.append(_required("metadata.name", "Required value: name or generateName is required"))
+    elif not isinstance(name, str) or not _SUBDOMAIN.match(name) or len(name) > 253:
+        causes.append(("metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": {_SUBDOMAIN_WORDS}'))
+    spec = child(obj, "spec")
+    if info.plural in _SELECTED:
+        causes += _selector_causes(spec)
+    if info.key == "pods" and not spec.get("containers"):
+        causes.append(_required("spec.containers"))
+    if info.key == "poddisruptionbudgets.policy":
+        causes += _budget_causes(spec)
+    _refuse(info, obj, causes)
+
+
+def _selector_causes(spec: Object) -> list[Cause]:
+    selector, template = spec.get("selector"), child(spec, "template")
+    if not selector:
+        return [_required("spec.selector")]
+    labels = child(child(template, "metadata"), "labels")
+    if not matches_selector(selector, labels):
+        words = f"Invalid value: {labels!r}: `selector` does not match template `labels`"
+        return [("spec.template.metadata.labels", "FieldValueInvalid", words)]
+    if not child(template, "spec").get("containers"):
+        return [_required("spec.template.spec.containers")]
+    return []
+
+
+def _budget_causes(spec: Object) -> list[Cause]:
+    if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
+        words = "Invalid value: minAvailable and maxUnavailable cannot be both set"
+        return [("spec", "FieldValueInvalid", words)]
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy not in (None, "IfHealthyBudget", "AlwaysAllow"):
+        words = f'Unsupported value: "{policy}": supported values: "AlwaysAllow", "IfHealthyBudget"'
+        return [("spec.unhealthyPodEvictionPolicy", "FieldValueNotSupported", words)]
+    return []
+
+
+def validate_update(info: Resource, obj: Object, old: Object) -> None:
+    """Raise a 422 for a change of something that can't be changed."""
+    spec, before = child(obj, "spec"), child(old, "spec")
+    causes: list[Cause] = []
+    if info.key == "statefulsets.apps":
+        fixed = (set(spec) | set(before)) - _STATEFUL_SET_MAY_CHANGE
+        if any(spec.get(field) != before.get(field) for field in fixed):
+            causes.append(_forbidden("spec", _STATEFUL_SET_WORDS))
+    if info.key == "pods" and _fixed_pod_spec(spec) != _fixed_pod_spec({**before, **_bound(spec, before)}):
+        causes.append(_forbidden("spec", _POD_WORDS))
+    if info.key == "poddisruptionbudgets.policy":
+        causes += _budget_causes(spec)
+    _refuse(info, obj, causes)
+
+
+def _bound(spec: Object, before: Object) -> Object:
+    """The scheduler here binds a pod by an update; a pod without a node may get one."""
+    return {} if before.get("nodeName") or "nodeName" not in spec else {"nodeName": spec["nodeName"]}
+
+
+def _fixed_pod_spec(spec: Object) -> Object:
+    free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
+    fixed = {key: value for key, value in spec.items() if key not in free}
+    for field in ("containers", "initContainers"):
+        if field in fixed:
+            fixed[field] = [{**container, "image": ""} for container in fixed[field] or []]
+    return fixed
