@@ -1,0 +1,1 @@
+"""The maintenance engine: standard library and core only, no screen, no adapter."""
