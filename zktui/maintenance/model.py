@@ -371,6 +371,8 @@ class Command:
     kind: CommandKind
     gate: GateName | None = None
     typed: str = ""
+    node: str = ""
+    """Only for UNCORDON: the node an Action names; empty means the node in Hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,3 +390,16 @@ class Event:
     pod: str = ""
     uid: str = ""
     data: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSample:
+    """A budget's figures as read at one moment of a run; `at` is monotonic, when it was asked for."""
+
+    at: float
+    allowed: int
+    current: int
+    desired: int
+    expected: int
+    budget: str = ""
+    """`namespace/name`."""

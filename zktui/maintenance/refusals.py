@@ -1,0 +1,24 @@
+"""Why a run can't begin, as errors. Each message is one sentence for people; nothing was changed."""
+
+from __future__ import annotations
+
+
+class CannotBegin(Exception):
+    """The run was not begun. `hint` is what to do next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ReadOnlyError(CannotBegin):
+    """The program was started with --read-only, or the plan's review says stop."""
+
+
+class PlanStopped(ReadOnlyError):
+    """The review says stop; the findings say why."""
+
+
+class RunUnderWay(CannotBegin):
+    """One run at a time."""
