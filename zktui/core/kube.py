@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from zktui.core.labels import NO_LABELS, Labels, Requirement, Selector
+from zktui.core.labels import Labels, Requirement, Selector, no_labels
 
 HOSTNAME_TOPOLOGY = "kubernetes.io/hostname"
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -97,7 +97,7 @@ class PodSpec:
 
     containers: tuple[Container, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
-    node_selector: Labels = NO_LABELS
+    node_selector: Labels = field(default_factory=no_labels)
     node_affinity: tuple[tuple[Requirement, ...], ...] | None = None
     """Terms of required node affinity: alternatives of requirements that hold together. None: no such rule."""
     anti_affinity: tuple[AffinityTerm, ...] = ()
@@ -135,7 +135,7 @@ class Pod:
     deleting_since: float | None = None
     """deletionTimestamp minus the grace period; not None means terminating, whatever the phase says."""
     deletion_grace: int = 0
-    labels: Labels = NO_LABELS
+    labels: Labels = field(default_factory=no_labels)
     owner: Owner | None = None
     ip: str = ""
     mirror: bool = False
@@ -179,8 +179,8 @@ class Node:
     unschedulable: bool = False
     ready: bool | None = None
     """The Ready condition: True, False, or None when its status is Unknown or it has none."""
-    labels: Labels = NO_LABELS
-    annotations: Labels = NO_LABELS
+    labels: Labels = field(default_factory=no_labels)
+    annotations: Labels = field(default_factory=no_labels)
     taints: tuple[Taint, ...] = ()
     cpu: int = 0
     memory: int = 0
@@ -229,7 +229,7 @@ class StatefulSet:
     name: str
     uid: str
     resource_version: str = ""
-    labels: Labels = NO_LABELS
+    labels: Labels = field(default_factory=no_labels)
     replicas: int = 0
     ready_replicas: int = 0
     updated_replicas: int = 0
@@ -242,7 +242,7 @@ class StatefulSet:
     partition: int = 0
     service: str = ""
     selector: Selector | None = None
-    template_labels: Labels = NO_LABELS
+    template_labels: Labels = field(default_factory=no_labels)
     template: PodSpec = field(default_factory=PodSpec)
     created_at: float | None = None
 
@@ -293,7 +293,7 @@ class Lease:
     acquired_at: float | None = None
     renewed_at: float | None = None
     transitions: int = 0
-    annotations: Labels = NO_LABELS
+    annotations: Labels = field(default_factory=no_labels)
 
     def expired(self, now: float) -> bool:
         """True when nobody holds it at `now` (epoch seconds, by the reader's clock)."""
