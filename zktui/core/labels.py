@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 Labels = Mapping[str, str]
 
-_NONE: Labels = MappingProxyType({})
+NO_LABELS: Labels = MappingProxyType({})
 
 
 def no_labels() -> Labels:
     """The one empty mapping, for fields' defaults: it can't be changed and costs nothing."""
-    return _NONE
+    return NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)
