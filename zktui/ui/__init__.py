@@ -1,0 +1,1 @@
+"""The interactive program. The only importer of Textual."""
