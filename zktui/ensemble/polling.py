@@ -1,0 +1,264 @@
+"""Questions to single servers: who they are, what their ensemble is, and whether they have caught up."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from zktui.core.kube import Pod, PodKey
+from zktui.core.ports import Answer, Clock, Dialer, DialError, Reply, Unanswered
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, Mode
+from zktui.ensemble.session import Refusal, Session, SessionLost
+from zktui.ensemble.threads import Threads
+from zktui.ensemble.words import (
+    Monitor,
+    NoAnswer,
+    Unreadable,
+    ask,
+    closed,
+    parse_conf,
+    parse_config,
+    parse_mntr,
+    parse_srvr,
+    printable,
+)
+
+CONFIG_PATH = "/zookeeper/config"
+CONFIG_TIMEOUT = 5.0
+"""Seconds for reading the configuration, over all pods."""
+_EACH = 2.0
+_MNTR_AGAIN = 300.0
+"""Seconds until a server that has `mntr` closed is asked again: an upgrade or a new command line may open it."""
+_GRACE = 0.5
+# A dial that fails by one of these says nothing of the member: it was never reached (see `unreached`).
+_OURS = frozenset({errno.EACCES, errno.EPERM, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+
+
+class PodMembers:
+    """core.ports.Members over a Dialer, with a pool of threads of its own. Stamps are the Clock's; `close` ends it.
+
+    Deadlines of sockets are real seconds, whatever the clock.
+    """
+
+    def __init__(self, dialer: Dialer, clock: Clock, *, threads: int = 16) -> None:
+        self._dialer = dialer
+        self._clock = clock
+        self._threads = Threads("zk-ask", threads)
+        self._mntr_closed: dict[str, float] = {}
+        self._sessions: dict[EnsembleKey, Session] = {}
+        self._locks: dict[EnsembleKey, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def close(self, patience: float = 0.0) -> None:
+        """End threads and sessions; wait for them at most `patience` seconds."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        deadline = time.monotonic() + patience
+        for session in sessions:
+            session.close()
+        for session in sessions:
+            session.close(max(0.0, deadline - time.monotonic()))
+        self._threads.close(max(0.0, deadline - time.monotonic()))
+
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
+        """Ask `srvr`, and with `detail` also `mntr` where it is open. Takes at most `timeout` seconds.
+
+        Mode UNKNOWN with an empty `source` means that the member could not be asked for a reason of ours (no
+        permission, no way to the API server); SILENT, that it was asked and does not answer.
+        """
+        asked = self._clock.now()
+        if reason := _not_there(pod):
+            return MemberReport(pod.key, asked, Mode.SILENT, error=reason)
+        work = partial(self._poll, ensemble.client_port, pod.key, timeout, detail)
+        try:
+            async with asyncio.timeout(timeout + _GRACE):
+                return await self._threads.run(work)
+        except TimeoutError:
+            return MemberReport(pod.key, asked, Mode.SILENT, error=f"no answer in {timeout:g} s", took=timeout + _GRACE)
+        except RuntimeError as error:  # the pool is closed: the program is ending
+            return MemberReport(pod.key, asked, Mode.UNKNOWN, error=str(error))
+
+    async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
+        """Read `/zookeeper/config` through the pods in their order, after a `sync`; failing that, ask each for `conf`.
+
+        The session is kept for the next reading: opening one is a write to the ensemble. ZooKeeper 3.4 and a
+        standalone server tell no membership: Unanswered.
+        """
+        asked = self._clock.now()
+        there = [pod for pod in pods if not _not_there(pod)]
+        if not there:
+            return Unanswered("no pod of the ensemble runs", asked, sent=False)
+        try:
+            async with asyncio.timeout(CONFIG_TIMEOUT + _GRACE):
+                return await self._threads.run(partial(self._config, ensemble, there, asked))
+        except TimeoutError:
+            return Unanswered(f"no configuration in {CONFIG_TIMEOUT:g} s", asked)
+        except RuntimeError as error:
+            return Unanswered(str(error), asked, sent=False)
+
+    async def synced_read(self, ensemble: Ensemble, pod: Pod, timeout: float = 5.0) -> Reply[bool]:
+        """`sync`, then a read of `/`, in a session of its own through this very member: Answer(True), or Unanswered."""
+        asked = self._clock.now()
+        if reason := _not_there(pod):
+            return Unanswered(reason, asked, sent=False)
+        try:
+            async with asyncio.timeout(timeout + _GRACE):
+                return await self._threads.run(partial(self._synced_read, ensemble, pod.key, timeout))
+        except TimeoutError:
+            return Unanswered(f"no answer in {timeout:g} s", asked)
+        except RuntimeError as error:
+            return Unanswered(str(error), asked, sent=False)
+
+    def _poll(self, port: int, pod: PodKey, timeout: float, detail: bool) -> MemberReport:
+        asked = self._clock.now()
+        deadline = time.monotonic() + timeout
+        try:
+            text = ask(self._dialer, pod, port, "srvr", timeout)
+        except DialError as error:
+            mode = Mode.UNKNOWN if unreached(error) else Mode.SILENT
+            return MemberReport(pod, asked, mode, error=_line(error), took=self._clock.now() - asked)
+        except (NoAnswer, OSError) as error:
+            return MemberReport(pod, asked, Mode.SILENT, error=_line(error), took=self._clock.now() - asked)
+        status = parse_srvr(text)
+        report = MemberReport(
+            pod,
+            asked,
+            status.mode,
+            status.zxid,
+            status.version,
+            status.connections,
+            status.latency,
+            status.outstanding,
+            status.znodes,
+            source="srvr",
+            error=status.error,
+            took=self._clock.now() - asked,
+        )
+        shut = bool(closed(text))
+        if (detail or shut) and status.mode is not Mode.LOOKING:
+            monitor = self._mntr(port, pod, deadline)
+            if monitor is not None and shut:
+                return replace(report, mode=monitor.mode, version=monitor.version, detail=monitor.detail, source="mntr")
+            if monitor is not None:
+                return replace(report, detail=monitor.detail)
+        return report
+
+    def _mntr(self, port: int, pod: PodKey, deadline: float) -> Monitor | None:
+        now = time.monotonic()
+        if self._mntr_closed.get(pod.uid, 0.0) > now or deadline <= now:
+            return None
+        try:
+            text = ask(self._dialer, pod, port, "mntr", deadline - now)
+        except (NoAnswer, OSError):
+            return None  # srvr has answered: the report stands without it
+        if closed(text):
+            self._remember_closed(pod.uid, now)
+            return None
+        return parse_mntr(text)
+
+    def _remember_closed(self, uid: str, now: float) -> None:
+        with self._lock:
+            self._mntr_closed = {u: until for u, until in self._mntr_closed.items() if until > now}
+            self._mntr_closed[uid] = now + _MNTR_AGAIN
+
+    def _config(self, ensemble: Ensemble, pods: Sequence[Pod], asked: float) -> Reply[EnsembleConfig]:
+        deadline = time.monotonic() + CONFIG_TIMEOUT
+        with self._lock:
+            lock = self._locks.setdefault(ensemble.key, threading.Lock())
+        reasons: list[str] = []
+        with lock:
+            for pod in self._kept_first(ensemble.key, pods):
+                try:
+                    config = self._read_config(ensemble, pod, deadline)
+                except (SessionLost, Refusal, Unreadable) as error:
+                    reasons.append(f"{pod.name}: {_line(error)}")
+                    if isinstance(error, Refusal):
+                        break  # the others would answer the same
+                    continue
+                return Answer(replace(_named(config, pod), source=CONFIG_PATH, at=asked), asked)
+        for pod in pods:
+            try:
+                text = ask(self._dialer, pod.key, ensemble.client_port, "conf", _share(deadline))
+                conf = parse_conf(text)
+            except (NoAnswer, OSError, Unreadable) as error:
+                reasons.append(f"{pod.name}: {_line(error)}")
+                continue
+            if conf is not None and conf.config is not None:
+                return Answer(replace(_named(conf.config, pod), source="conf", at=asked), asked)
+        return Unanswered("; ".join(dict.fromkeys(reasons)) or "no member tells its membership", asked)
+
+    def _kept_first(self, key: EnsembleKey, pods: Sequence[Pod]) -> list[Pod]:
+        kept = self._sessions.get(key)
+        uid = kept.pod.uid if kept is not None and kept.alive else ""
+        return sorted(pods, key=lambda pod: pod.uid != uid)
+
+    def _read_config(self, ensemble: Ensemble, pod: Pod, deadline: float) -> EnsembleConfig:
+        session = self._sessions.get(ensemble.key)
+        if session is None or not session.alive or session.pod.uid != pod.uid:
+            if session is not None:
+                session.close()
+            session = Session(self._dialer, pod.key, ensemble.client_port)
+            self._sessions[ensemble.key] = session
+            session.open(_share(deadline))
+        synced = session.send(lambda client: client.sync_async(CONFIG_PATH))
+        read = session.send(lambda client: client.get_async(CONFIG_PATH))
+        session.answer(synced, _share(deadline))
+        data, _ = session.answer(read, _share(deadline))
+        config = parse_config(data.decode("utf-8", "replace"))
+        if not config.servers:
+            raise Refusal("a standalone server has no membership")
+        return config
+
+    def _synced_read(self, ensemble: Ensemble, pod: PodKey, timeout: float) -> Reply[bool]:
+        asked = self._clock.now()
+        deadline = time.monotonic() + timeout
+        session = Session(self._dialer, pod, ensemble.client_port)
+        try:
+            session.open(timeout)
+            synced = session.send(lambda client: client.sync_async("/"))
+            read = session.send(lambda client: client.exists_async("/"))  # needs no permission, unlike getData
+            session.answer(synced, max(0.0, deadline - time.monotonic()))
+            session.answer(read, max(0.0, deadline - time.monotonic()))
+        except (SessionLost, Refusal) as error:
+            return Unanswered(_line(error), asked)
+        finally:
+            session.close()
+        return Answer(True, asked)
+
+
+def unreached(error: OSError) -> bool:
+    """The dial failed before it came to the member: no permission, or no way to the API server (by its `errno`)."""
+    return error.errno in _OURS
+
+
+def _not_there(pod: Pod) -> str:
+    """Why there is nothing to ask; empty when there is. A terminating pod is asked: it may serve to its last second."""
+    if not pod.node:
+        return "the pod is not scheduled"
+    if pod.finished:
+        return f"the pod has {pod.phase.lower()}"
+    return "the pod is pending" if pod.phase == "Pending" else ""
+
+
+def _named(config: EnsembleConfig, pod: Pod) -> EnsembleConfig:
+    """Where a manifest gives a server its own line as 0.0.0.0, that line is the one of the pod that told it."""
+    servers = tuple(
+        replace(server, host=pod.name) if server.host in ("0.0.0.0", "::") else server  # noqa: S104 - compared
+        for server in config.servers
+    )
+    return replace(config, servers=servers)
+
+
+def _share(deadline: float) -> float:
+    """Seconds for the next step: what is left, and no more than `_EACH`, so that a frozen member leaves some."""
+    return max(0.05, min(_EACH, deadline - time.monotonic()))
+
+
+def _line(error: Exception) -> str:
+    return printable(str(error), 160) or type(error).__name__

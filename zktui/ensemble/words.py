@@ -1,0 +1,258 @@
+"""Four-letter words: asking a server, and reading what ZooKeeper 3.4 to 3.9 answer.
+
+Only `srvr` is open by default (`4lw.commands.whitelist`, ZooKeeper 3.5.3 and later, and 3.4.10 of the old line).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from zktui.core.kube import PodKey
+from zktui.core.ports import Dialer
+from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode, Server, ServerRole, Zxid
+
+MAX_REPLY = 4 * 1024 * 1024
+"""Bytes. `mntr` has 17 to 19 kB; what is longer than this is no ZooKeeper."""
+
+NOT_SERVING = "This ZooKeeper instance is not currently serving requests"
+_CLOSED = re.compile(r"^(\w{4}) is not executed because it is not in the whitelist")
+_VERSION = re.compile(r"(?P<version>[^,\s]+?)(?:--?[0-9a-f]{7,})?(?:,|\s|$)")
+_ADDRESS = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<peer>\d+)(?::(?P<election>\d+))?(?::(?P<role>\w+))?")
+_MODES = (Mode.LEADER, Mode.FOLLOWER, Mode.OBSERVER, Mode.STANDALONE, Mode.READ_ONLY)
+
+
+class NoAnswer(Exception):
+    """The connection stood, and a whole reply did not come. The message is one line for people."""
+
+
+class Unreadable(ValueError):
+    """A configuration in words that are not understood: better none than one with a voter too few."""
+
+
+def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> str:
+    """The whole reply to a four-letter word, in at most `timeout` seconds. Blocks; for worker threads.
+
+    Raises DialError when the port can't be reached, and NoAnswer when the reply did not come or was cut.
+    """
+    deadline = time.monotonic() + timeout
+    with dialer.dial(pod, port, timeout) as sock:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            sock.settimeout(_left(deadline))
+            sock.sendall(word.encode("ascii"))
+            while True:
+                sock.settimeout(_left(deadline))
+                part = sock.recv(65536)
+                if not part:
+                    break
+                parts.append(part)
+                size += len(part)
+                if size > MAX_REPLY:
+                    raise NoAnswer(f"the answer to {word} does not end: this is not a ZooKeeper server")
+        except TimeoutError:
+            what = f"only {size} bytes of an answer" if size else "no answer"
+            raise NoAnswer(f"{what} in {timeout:g} s") from None
+        except OSError as error:
+            raise NoAnswer(f"the connection was lost: {error.strerror or error}") from error
+    if not parts:
+        raise NoAnswer("the connection was closed without an answer")
+    return b"".join(parts).decode("utf-8", "replace")
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def closed(text: str) -> str:
+    """The server's sentence when it has the word closed; empty when it answered."""
+    return text.strip() if _CLOSED.match(text) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """What `srvr` says, or why it says nothing: UNKNOWN with an `error`, or LOOKING."""
+
+    mode: Mode
+    zxid: Zxid | None = None
+    version: str = ""
+    connections: int | None = None
+    latency: tuple[float, float, float] | None = None
+    """Minimum, average and maximum in milliseconds; whole numbers before ZooKeeper 3.6."""
+    outstanding: int | None = None
+    znodes: int | None = None
+    error: str = ""
+
+
+def parse_srvr(text: str) -> ServerStatus:
+    """Read a reply to `srvr`. Whatever it is, the outcome is a status."""
+    if text.startswith(NOT_SERVING):
+        return ServerStatus(Mode.LOOKING)
+    if reason := closed(text):
+        return ServerStatus(Mode.UNKNOWN, error=reason)
+    found = dict(_pairs(text, ":"))
+    mode = next((m for m in _MODES if m == found.get("Mode")), Mode.UNKNOWN)
+    error = ""
+    if mode is Mode.UNKNOWN:
+        error = f"its mode is {printable(found['Mode'])}" if "Mode" in found else f"it said: {printable(text)}"
+    return ServerStatus(
+        mode,
+        zxid=_zxid(found.get("Zxid", "")),
+        version=parse_version(found.get("Zookeeper version", "")),
+        connections=_whole(found.get("Connections")),
+        latency=_latency(found.get("Latency min/avg/max", "")),
+        outstanding=_whole(found.get("Outstanding")),
+        znodes=_whole(found.get("Node count")),
+        error=error,
+    )
+
+
+def parse_version(text: str) -> str:
+    """The release alone: without the revision and the date at which it was built."""
+    match = _VERSION.match(text.strip())
+    return match["version"] if match else ""
+
+
+class Monitor(NamedTuple):
+    """What `mntr` says: who it is (UNKNOWN when it does not say) and the details."""
+
+    mode: Mode
+    version: str
+    detail: MemberDetail
+
+
+def parse_mntr(text: str) -> Monitor | None:
+    """Read a reply to `mntr`; None when it is closed, not serving, or something else."""
+    found = dict(_pairs(text, "\t"))
+    if "zk_version" not in found:
+        return None
+    mode = next((m for m in _MODES if m == found.get("zk_server_state")), Mode.UNKNOWN)
+    learners = found.get("zk_learners", found.get("zk_followers"))  # named followers before ZooKeeper 3.6
+    detail = MemberDetail(
+        synced_followers=_whole(found.get("zk_synced_followers")),
+        learners=_whole(learners),
+        pending_syncs=_whole(found.get("zk_pending_syncs")),
+        peer_state=found.get("zk_peer_state", ""),
+        watches=_whole(found.get("zk_watch_count")),
+        ephemerals=_whole(found.get("zk_ephemerals_count")),
+        data_bytes=_whole(found.get("zk_approximate_data_size")),
+        open_files=_whole(found.get("zk_open_file_descriptor_count")),
+    )
+    return Monitor(mode, parse_version(found["zk_version"]), detail)
+
+
+class Conf(NamedTuple):
+    """What `conf` says. `config` is None where the server does not tell its membership: 3.4, and standalone."""
+
+    server_id: int | None
+    min_session_timeout: int | None
+    """Milliseconds."""
+    config: EnsembleConfig | None
+
+
+def parse_conf(text: str) -> Conf | None:
+    """Read a reply to `conf`; None when it is closed or not serving. Raises Unreadable as `parse_config` does."""
+    found = dict(_pairs(text, "="))
+    if "clientPort" not in found and "serverId" not in found:
+        return None
+    config = parse_config(text)
+    if config.servers and not config.version:
+        raise Unreadable("the membership in conf is cut")  # its last line is the version
+    server_id = _whole(found.get("serverId"))
+    return Conf(server_id, _whole(found.get("minSessionTimeout")), config if config.servers else None)
+
+
+def parse_config(text: str) -> EnsembleConfig:
+    """Read `server.N`, `group.N`, `weight.N` and `version` of `/zookeeper/config` or of `conf`; the rest is skipped.
+
+    `servers` is empty where there is none (a standalone server's znode is empty). Raises Unreadable for a server's
+    line that is not understood.
+    """
+    lines: dict[int, str] = {}
+    groups: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    version = ""
+    for key, value in _pairs(text, "="):
+        kind, _, number = key.partition(".")
+        if key == "version":
+            version = value
+        elif kind in ("server", "group", "weight") and not number.isdecimal():
+            raise Unreadable(f"{printable(key)} has no number")
+        elif kind == "server":
+            lines[int(number)] = value
+        elif kind == "group":
+            groups.update((_member(member), int(number)) for member in value.split(":"))
+        elif kind == "weight":
+            weights[int(number)] = _member(value)
+    servers = tuple(
+        parse_server(myid, line, group=groups.get(myid), weight=weights.get(myid, 1))
+        for myid, line in sorted(lines.items())
+    )
+    return EnsembleConfig(servers, version=version)
+
+
+def parse_server(myid: int, line: str, *, group: int | None = None, weight: int = 1) -> Server:
+    """Read the value of a `server.N` line: `host:port:port[:role][|host:port:port…][;[address:]clientPort]`.
+
+    Of several addresses (3.6 and later) the first names the server. Raises Unreadable.
+    """
+    peers, _, client = line.partition(";")
+    role = ServerRole.PARTICIPANT
+    host = ""
+    for address in peers.split("|"):
+        match = _ADDRESS.fullmatch(address.strip())
+        if match is None or match["role"] not in (None, "participant", "observer"):
+            raise Unreadable(f"server.{myid}={printable(line)} is not understood")
+        host = host or match["host"].strip("[]")
+        role = ServerRole(match["role"]) if match["role"] else role
+    return Server(myid, host, role, _whole(client.rpartition(":")[2]), group, weight)
+
+
+def printable(text: str, limit: int = 80) -> str:
+    """Untrusted text as one short line without control characters."""
+    line = " ".join(text.split())
+    safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def _pairs(text: str, separator: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        key, found, value = line.partition(separator)
+        if found:
+            yield key.strip(), value.strip()
+
+
+def _member(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise Unreadable(f"{printable(text)} is not a number")
+    return int(text)
+
+
+def _whole(text: str | None) -> int | None:
+    """A count; mntr writes some as floats (`zk_synced_followers 2.0`) in some versions."""
+    try:
+        return None if text is None else int(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zxid(text: str) -> Zxid | None:
+    try:
+        return Zxid(int(text, 16))
+    except ValueError:
+        return None
+
+
+def _latency(text: str) -> tuple[float, float, float] | None:
+    try:
+        low, average, high = (float(part) for part in text.split("/"))
+    except ValueError:
+        return None
+    return low, average, high
