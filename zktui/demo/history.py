@@ -78,20 +78,28 @@ class History:
         held, count = len(self._changes), max(self._version - version, 0)
         return [self._changes[place] for place in range(held - count, held)]
 
-    async def subscribe(self, version: int) -> AsyncGenerator[Change, None]:
-        """Every change after ``version``, for as long as it is read; 410 as :meth:`after`."""
+    async def wait(self, version: int, timeout: float | None = None) -> list[Change]:
+        """As :meth:`after`, but waits up to ``timeout`` seconds (None: for ever) for there to be a change."""
+        found = self.after(version)
+        if found:
+            return found
         wake = asyncio.Event()
         self._wake.add(wake)
         try:
-            while True:
-                wake.clear()
-                for change in self.after(version):
-                    version = change.version
-                    yield change
-                if version >= self._version:
-                    await wake.wait()
+            async with asyncio.timeout(timeout):
+                await wake.wait()
+        except TimeoutError:
+            return []
         finally:
             self._wake.discard(wake)
+        return self.after(version)
+
+    async def subscribe(self, version: int) -> AsyncGenerator[Change, None]:
+        """Every change after ``version``, for as long as it is read; 410 as :meth:`after`."""
+        while True:
+            for change in await self.wait(version):
+                version = change.version
+                yield change
 
     def rewind(
         self, resource: str, objects: dict[tuple[str, str], Object], version: int

@@ -1,0 +1,53 @@
+"""Times as ``kubectl get`` prints them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from zktui.demo.names import parse_time
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+YEAR = 365 * DAY
+
+
+def age(text: str | None) -> str:
+    """The age of something born at that time; ``<unknown>`` without a time."""
+    if not text:
+        return "<unknown>"
+    return human_duration((datetime.now(UTC) - parse_time(text)).total_seconds())
+
+
+def since(text: str | None) -> str:
+    """As :func:`age`; the word for events, whose time may be missing."""
+    return age(text)
+
+
+def human_duration(seconds: float) -> str:
+    """Two significant units at most, coarser the longer it is: the rules of Kubernetes' HumanDuration."""
+    whole = int(seconds)
+    if whole < -1:
+        return "<invalid>"
+    if whole < 0:
+        return "0s"
+    if whole < 2 * MINUTE:
+        return f"{whole}s"
+    if whole < 10 * MINUTE:
+        return _two(whole, MINUTE, "m", 1, "s")
+    if whole < 3 * HOUR:
+        return f"{whole // MINUTE}m"
+    if whole < 8 * HOUR:
+        return _two(whole, HOUR, "h", MINUTE, "m")
+    if whole < 2 * DAY:
+        return f"{whole // HOUR}h"
+    if whole < 8 * DAY:
+        return _two(whole, DAY, "d", HOUR, "h")
+    if whole < 2 * YEAR:
+        return f"{whole // DAY}d"
+    if whole < 8 * YEAR:
+        return _two(whole, YEAR, "y", DAY, "d")
+    return f"{whole // YEAR}y"
+
+
+def _two(whole: int, big: int, big_name: str, small: int, small_name: str) -> str:
+    rest = whole % big // small
+    return f"{whole // big}{big_name}" + (f"{rest}{small_name}" if rest else "")

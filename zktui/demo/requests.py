@@ -1,0 +1,184 @@
+"""What a request asks for: verb, resource, options and the form of the answer, as Kubernetes reads them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import yaml
+from aiohttp import web
+
+from zktui.demo import errors
+from zktui.demo.objects import Object, child
+from zktui.demo.resources import BY_PATH, Resource
+
+TABLE = "Table"
+METADATA = "PartialObjectMetadata"
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+@dataclass(frozen=True)
+class RequestInfo:
+    """A request for a resource, as the authorizer and the handlers see it.
+
+    ``verb`` is Kubernetes' (get, list, watch, create, update, patch, delete, deletecollection);
+    ``namespace`` is empty for all namespaces and for cluster-scoped resources.
+    """
+
+    verb: str
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    query: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def target(self) -> str:
+        """``pods`` or ``pods/eviction``: the resource as RBAC rules name it."""
+        return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
+
+    @property
+    def dry_run(self) -> bool:
+        return self.query.get("dryRun") == "All"
+
+    def integer(self, name: str) -> int | None:
+        """A query parameter that is a number; 400 if it is none."""
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("true", "1")
+
+
+def parse_request(method: str, path: str, query: dict[str, str]) -> RequestInfo | None:
+    """The resource request in ``/api/…`` or ``/apis/…``; None for a path that is none or names nothing served."""
+    parts = [part for part in path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    resource = BY_PATH.get((group, version, rest[0]))
+    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
+        return None
+    name, subresource = [*rest[1:], "", ""][:2]
+    if subresource and resource.subresource(subresource) is None:
+        return None
+    return RequestInfo(_verb(method, name, query), resource, namespace, name, subresource, query)
+
+
+def _verb(method: str, name: str, query: dict[str, str]) -> str:
+    if method in ("GET", "HEAD"):
+        if query.get("watch", "").lower() in ("true", "1"):
+            return "watch"
+        return "get" if name else "list"
+    verb = _VERBS.get(method, method.lower())
+    return "deletecollection" if verb == "delete" and not name else verb
+
+
+def answer_form(accept: str) -> str:
+    """``Table``, ``PartialObjectMetadata`` or ``""`` (the object itself): the first form asked for that is known.
+
+    406 when the client takes no JSON at all.
+    """
+    if not accept:
+        return ""
+    for choice in accept.split(","):
+        media, *raw = [part.strip() for part in choice.split(";")]
+        if media not in ("application/json", "*/*", "application/*"):
+            continue
+        options = dict(part.split("=", 1) for part in raw if "=" in part)
+        form = options.get("as", "")
+        if form in (TABLE, METADATA, METADATA + "List"):
+            return form.removesuffix("List")
+        if not form:
+            return ""
+    message = "only the following media types are accepted: application/json"
+    raise errors.ApiError(406, "NotAcceptable", message)
+
+
+async def read_body(request: web.Request) -> Any:
+    """The decoded JSON or YAML body; None when there is none; 400 for anything else."""
+    raw = await request.read()
+    if not raw:
+        return None
+    if request.content_type.endswith("protobuf"):
+        raise errors.unsupported_media_type(["application/json", "application/yaml"])
+    try:
+        return yaml.safe_load(raw) if request.content_type.endswith("yaml") else json.loads(raw)
+    except (ValueError, yaml.YAMLError) as why:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {why}") from why
+
+
+async def read_object(request: web.Request, info: RequestInfo) -> Object:
+    """The body as an object of the request's kind, with the URL's name and namespace; 400 where they differ."""
+    body = await read_body(request)
+    if not isinstance(body, dict):
+        raise errors.bad_request("the request body is not an object")
+    obj = cast("Object", body)
+    sub = info.resource.subresource(info.subresource) if info.subresource else None
+    kind = (sub.kind if sub else "") or info.resource.kind
+    if obj.get("kind") and obj["kind"] != kind:
+        raise errors.bad_request(
+            f'{obj["kind"]} in version "{obj.get("apiVersion", "")}" cannot be handled as a {kind}'
+        )
+    metadata = obj.setdefault("metadata", {})
+    if info.resource.namespaced and info.namespace:
+        if metadata.get("namespace", info.namespace) != info.namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = info.namespace
+    if info.name and not sub:
+        if metadata.get("name", info.name) != info.name:
+            raise errors.bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({info.name})"
+            )
+        metadata["name"] = info.name
+    return obj
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """``metav1.DeleteOptions`` from a body and a query."""
+
+    grace_seconds: int | None = None
+    preconditions: dict[str, str] = field(default_factory=dict[str, str])
+    propagation: str = "Background"
+    dry_run: bool = False
+
+
+def delete_options(info: RequestInfo, body: Object | None) -> DeleteOptions:
+    """Options of a deletion; the query's win where both are given. 400 for an unknown propagation policy."""
+    body = body or {}
+    grace = info.integer("gracePeriodSeconds")
+    if grace is None:
+        grace = body.get("gracePeriodSeconds")
+    propagation = info.query.get("propagationPolicy") or body.get("propagationPolicy") or ""
+    orphan = body.get("orphanDependents")
+    if not propagation:
+        propagation = "Orphan" if orphan else "Background"
+    if propagation not in ("Orphan", "Background", "Foreground"):
+        raise errors.invalid(
+            "DeleteOptions.meta.k8s.io",
+            "",
+            [
+                (
+                    "propagationPolicy",
+                    "FieldValueNotSupported",
+                    f'Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"',
+                )
+            ],
+        )
+    wanted = {key: str(value) for key, value in child(body, "preconditions").items() if value is not None}
+    return DeleteOptions(grace, wanted, propagation, info.dry_run or body.get("dryRun") == ["All"])

@@ -1,0 +1,224 @@
+"""The rehearsal API server: Kubernetes' API over HTTPS on loopback, for one :class:`Store` and one kubelet."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from zktui.demo import discovery, errors, openapi
+from zktui.demo.api import Api, Reply
+from zktui.demo.certificates import Certificate
+from zktui.demo.errors import ApiError
+from zktui.demo.objects import Object
+from zktui.demo.podlogs import serve_logs
+from zktui.demo.portforward import serve_portforward
+from zktui.demo.remotecommand import serve_exec
+from zktui.demo.requests import (
+    METADATA,
+    TABLE,
+    RequestInfo,
+    answer_form,
+    parse_request,
+    read_body,
+    read_object,
+)
+from zktui.demo.reviews import Authorizer
+from zktui.demo.runtime import PodRuntime
+from zktui.demo.store import Store
+from zktui.demo.tables import partial_metadata, table
+from zktui.demo.watch import Watch
+
+Interceptor = Callable[[RequestInfo, web.Request], Awaitable[None]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STREAMS = {"log": serve_logs, "exec": serve_exec, "portforward": serve_portforward}
+MAX_BODY = 3 * 1024 * 1024
+"""Bytes in a request, as etcd and the real server limit them."""
+
+
+class ApiServer:
+    """Serve ``store`` and ``runtime`` on a free port of 127.0.0.1 between :meth:`start` and :meth:`stop`.
+
+    ``intercept`` takes coroutine functions called with each request for a resource before it is carried out:
+    they may wait, raise an :class:`ApiError`, or close ``request.transport``, and so rehearse a server in
+    trouble. ``bookmark_seconds`` is the time between the bookmarks of an idle watch.
+    """
+
+    def __init__(self, store: Store, runtime: PodRuntime, *, bookmark_seconds: float = 60) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self.intercept: list[Interceptor] = []
+        self._store = store
+        self._runtime = runtime
+        self._bookmark_seconds = bookmark_seconds
+        self._authorizer = Authorizer()
+        self._api = Api(store, self._authorizer)
+        self._certificate = Certificate.self_signed("127.0.0.1")
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; the port is chosen by the system."""
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        # No grace for handlers at the end: they are watches and followed logs, which never end by themselves.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._certificate.server_context())
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and end every stream. May be called more than once."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def certificate(self) -> Certificate:
+        """The server's certificate, which is its own authority."""
+        return self._certificate
+
+    def kubeconfig(self, context: str = "zktui-demo", namespace: str = "default") -> Object:
+        """A kubeconfig with one context for this server."""
+        cluster = {"server": self.url, "certificate-authority-data": self._certificate.base64()}
+        names = {"cluster": context, "user": context, "namespace": namespace}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": context, "cluster": cluster}],
+            "users": [{"name": context, "user": {"token": self.token}}],
+            "contexts": [{"name": context, "context": names}],
+            "current-context": context,
+            "preferences": {},
+        }
+
+    def deny(self, verb: str, resource: str) -> None:
+        """Answer 403 to that verb (``*``: all) on ``nodes``, ``pods/eviction`` … from now on."""
+        self._authorizer.deny(verb, resource)
+
+    def allow(self, verb: str, resource: str) -> None:
+        """Take back a :meth:`deny`."""
+        self._authorizer.allow(verb, resource)
+
+    # -- requests --------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Authenticate, and turn refusals into Status replies."""
+        try:
+            if request.path not in ("/readyz", "/livez", "/healthz", "/version"):
+                self._authenticate(request)
+            return await handler(request)
+        except ApiError as why:
+            return _refusal(why)
+        except web.HTTPRequestEntityTooLarge:
+            words = f"Request entity too large: limit is {MAX_BODY}"
+            return _refusal(ApiError(413, "RequestEntityTooLarge", words))
+
+    def _authenticate(self, request: web.Request) -> None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), self.token.encode()):
+            raise errors.unauthorized()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        info = parse_request(request.method, request.path, dict(request.query))
+        if info is None:
+            return self._serve_document(request)
+        self._authorizer.check(info)
+        for interceptor in self.intercept:
+            await interceptor(info, request)
+        if info.verb == "watch":
+            form = answer_form(request.headers.get("Accept", ""))
+            return await Watch(self._store, info, form, self._bookmark_seconds).serve(request)
+        stream = STREAMS.get(info.subresource)
+        if stream is not None:
+            return await self._serve_stream(request, info, stream)
+        form = answer_form(request.headers.get("Accept", ""))
+        return _answer(info, form, await self._api.handle(info, await _body(request, info), request.content_type))
+
+    async def _serve_stream(self, request: web.Request, info: RequestInfo, stream: Any) -> web.StreamResponse:
+        if info.verb not in ("get", "create"):
+            raise errors.method_not_allowed()
+        pod = self._store.get("pods", info.namespace, info.name)
+        return await stream(request, info, pod, self._runtime)
+
+    def _serve_document(self, request: web.Request) -> web.Response:
+        """Discovery, OpenAPI, version and health."""
+        path = request.path.rstrip("/")
+        if path in ("/readyz", "/livez", "/healthz"):
+            return web.Response(text="ok")
+        accept = request.headers.get("Accept", "")
+        if path in ("/api", "/apis") and discovery.wants_aggregated(accept):
+            body = json.dumps(discovery.aggregated(core=path == "/api")).encode()
+            return web.Response(body=body, headers={"Content-Type": discovery.AGGREGATED})
+        found = self._document(path)
+        if found is None:
+            return web.Response(status=404, text="404 page not found\n")
+        return web.json_response(found)
+
+    def _document(self, path: str) -> Object | None:
+        match [part for part in path.split("/") if part]:
+            case ["version"]:
+                return discovery.VERSION
+            case ["api"]:
+                return discovery.api_versions(f"127.0.0.1:{self._port}")
+            case ["api", version]:
+                return discovery.api_resources("", version)
+            case ["apis"]:
+                return discovery.api_groups()
+            case ["apis", group]:
+                return discovery.api_group(group)
+            case ["apis", group, version]:
+                return discovery.api_resources(group, version)
+            case ["openapi", "v3"]:
+                return openapi.index()
+            case ["openapi", "v3", *rest]:
+                return openapi.document("/".join(rest))
+            case _:
+                return None
+
+
+async def _body(request: web.Request, info: RequestInfo) -> Any:
+    """The decoded body where the verb has one."""
+    if info.verb in ("create", "update"):
+        return await read_object(request, info)
+    return await read_body(request) if info.verb in ("patch", "delete", "deletecollection") else None
+
+
+def _answer(info: RequestInfo, form: str, reply: Reply) -> web.Response:
+    """The reply as the client wants it: whole, as a Table, or only the metadata."""
+    body = reply.body
+    if body.get("kind") == "Status" or not form or info.verb not in ("get", "list"):
+        return web.json_response(body, status=reply.code)
+    items = reply.items if reply.items is not None else [body]
+    if form == TABLE:
+        metadata = body["metadata"]
+        include = info.query.get("includeObject", "Metadata")
+        body = table(
+            info.resource, items, metadata["resourceVersion"], include=include, token=metadata.get("continue", "")
+        )
+    elif form == METADATA and reply.items is None:
+        body = partial_metadata(body)
+    elif form == METADATA:
+        body = {
+            "kind": METADATA + "List",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": body["metadata"],
+            "items": [partial_metadata(obj) for obj in items],
+        }
+    return web.json_response(body, status=reply.code)
+
+
+def _refusal(why: ApiError) -> web.Response:
+    retry = why.details.get("retryAfterSeconds")
+    headers = {"Retry-After": str(retry)} if retry else {}
+    return web.json_response(why.status(), status=why.code, headers=headers)
