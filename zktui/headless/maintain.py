@@ -1,0 +1,186 @@
+"""`zktui maintain`: the engine without a screen, its journal printed as it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from zktui.core.text import printable
+from zktui.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, Blocked, UsageError
+from zktui.headless import plan as plans
+from zktui.headless.console import interactive, interrupts, read_line
+from zktui.headless.output import say, say_json, warn
+from zktui.headless.status import SETTLE, no_ensemble, settled
+from zktui.maintenance.engine import Engine
+from zktui.maintenance.journal import to_json
+from zktui.maintenance.model import Command, CommandKind, Event, Hold, HoldKind, NodeStep, Options, Plan, Run, RunStatus
+from zktui.maintenance.refusals import CannotBegin
+from zktui.session import Session
+
+Output = Literal["text", "json", "jsonl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asked for. `hold` None: ask where there is a terminal, with --yes go on at once."""
+
+    nodes: tuple[str, ...]
+    options: Options
+    plan_only: bool = False
+    yes: bool = False
+    hold: Hold | None = None
+    output: Output = "text"
+
+
+async def maintain(session: Session, request: Request) -> int:
+    """Review, ask, run. Returns the exit code; raises ZktuiError for what can't even be reviewed."""
+    try:
+        await session.store.until(settled, SETTLE)
+    except TimeoutError:
+        warn("Not everything answered in time; the review says what is not known.")
+    if not session.store.view().ensembles:
+        raise no_ensemble(session)
+    plan = await session.desk.review(request.nodes, _options(request))
+    _print_plan(plan, request)
+    if request.plan_only or not plan.go:
+        return EXIT_DONE if plan.go else EXIT_BLOCKED
+    if not request.yes and not await _confirmed(plan):
+        warn("Nothing was changed.")
+        return EXIT_FAILED
+    try:
+        engine = session.desk.begin(plan)
+    except CannotBegin as refused:
+        raise Blocked(refused.message, refused.hint) from refused
+    return await _Attendant(session, engine, request).attend()
+
+
+def _options(request: Request) -> Options:
+    hold = request.hold
+    if hold is None:
+        hold = Hold(HoldKind.SECONDS, 0.0) if request.yes else Hold(HoldKind.ASK)
+    if hold.kind is HoldKind.ASK and not request.plan_only and not interactive():
+        raise UsageError(
+            "There is no terminal to ask whether to begin, or when to uncordon.",
+            "Give --yes, and with it --hold SECONDS or --hold leave.",
+        )
+    return replace(request.options, hold=hold)
+
+
+def _print_plan(plan: Plan, request: Request) -> None:
+    if request.output == "text":
+        say(plans.text(plan))
+    elif request.output == "json":
+        say_json(plans.document(plan), indent=2)
+    else:
+        say_json(plans.document(plan))
+
+
+async def _confirmed(plan: Plan) -> bool:
+    names = ", ".join(printable(node.name) for node in plan.nodes)
+    say(f"\nDrain {names}? Type yes to begin: ")
+    return (await read_line() or "").strip().lower() == "yes"
+
+
+class _Attendant:
+    """Watches one run from a plain terminal until it ends."""
+
+    def __init__(self, session: Session, engine: Engine, request: Request) -> None:
+        self._session = session
+        self._engine = engine
+        self._jsonl = request.output != "text"
+        self._printed = 0
+        self._interrupts = 0
+        self._gone = asyncio.Event()
+
+    async def attend(self) -> int:
+        with interrupts(self._interrupted):
+            driving = asyncio.ensure_future(self._engine.drive())
+            watching = asyncio.create_task(self._watch())
+            asking = asyncio.create_task(self._ask()) if interactive() else None
+            leaving = asyncio.create_task(self._gone.wait())
+            # The run itself is never cancelled: a change on its way must be awaited and told.
+            await asyncio.wait({driving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (watching, asking, leaving):
+                if task is not None:
+                    task.cancel()
+        self._print_new()
+        run = self._engine.run
+        if not run.status.ended:
+            warn(f"Left while the run was not over. {_leftovers(run)}")
+            return EXIT_INTERRUPTED
+        return self._finish(run)
+
+    def _finish(self, run: Run) -> int:
+        code = exit_code(run, interrupted=self._interrupts > 0)
+        if self._jsonl:
+            cordoned = list(run.cordoned)
+            say_json({"kind": "result", "status": run.status.value, "message": run.message, "cordoned": [*cordoned]})
+        else:
+            say(f"{run.status.value}: {printable(run.message)}")
+        if run.cordoned:
+            warn(_leftovers(run))
+        return code
+
+    async def _watch(self) -> None:
+        async with self._engine.changes() as changed:
+            while True:
+                self._print_new()
+                await changed.wait()
+                changed.clear()
+
+    def _print_new(self) -> None:
+        for event in self._engine.journal.tail(self._printed):
+            self._printed = event.seq
+            if self._jsonl:
+                say_json(to_json(event))
+            else:
+                say(line(event))
+
+    async def _ask(self) -> None:
+        """In Hold, Enter uncordons; it says so once for each node."""
+        asked = ""
+        async with self._engine.changes() as changed:
+            while True:
+                node = self._engine.run.node
+                if node is not None and node.step is NodeStep.HOLD and node.name != asked:
+                    asked = node.name
+                    say(f"\n{printable(node.name)} is drained and yours. Press Enter to uncordon it: ")
+                    if await read_line() is not None:
+                        self._engine.command(Command(CommandKind.UNCORDON))
+                await changed.wait()
+                changed.clear()
+
+    def _interrupted(self, number: signal.Signals) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            warn(f"\n{number.name}: stopping after what is in flight. Once more leaves at once.")
+            self._engine.command(Command(CommandKind.ABORT))
+        else:
+            self._gone.set()
+
+
+def exit_code(run: Run, *, interrupted: bool = False) -> int:
+    """0 done; 130 interrupted; 3 a gate was closed or something not known; else 1."""
+    if run.status is RunStatus.DONE:
+        return EXIT_DONE
+    if interrupted:
+        return EXIT_INTERRUPTED
+    if run.gates and not all(gate.open for gate in run.gates):
+        return EXIT_BLOCKED
+    return EXIT_FAILED
+
+
+def _leftovers(run: Run) -> str:
+    if not run.cordoned:
+        return "Nothing stays cordoned by this run."
+    names = " ".join(run.cordoned)
+    return f"Still cordoned by this run: {printable(names)}. When you are done: kubectl uncordon {printable(names)}"
+
+
+def line(event: Event) -> str:
+    """One line of the journal for people, in local time."""
+    clock = datetime.fromtimestamp(event.wall).astimezone().strftime("%H:%M:%S")
+    return f"{clock}  {printable(event.text)}"

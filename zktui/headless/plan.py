@@ -1,0 +1,117 @@
+"""A plan in words and in JSON: what `zktui maintain --plan` prints."""
+
+from __future__ import annotations
+
+from zktui.core.text import count, printable
+from zktui.headless.output import table
+from zktui.maintenance.model import Finding, JsonValue, Level, NodePlan, Plan, PlannedMember, PodVerdict, Verdict
+
+MARKS = {Level.INFO: "·", Level.WARN: "!", Level.STOP: "✗"}
+Document = dict[str, JsonValue]
+
+
+def text(plan: Plan) -> str:
+    """The whole review: order, members, landings, findings, and go or no-go."""
+    lines = [_headline(plan)]
+    lines += [f"  · {printable(reason)}" for reason in plan.reasons]
+    for number, node in enumerate(plan.nodes, 1):
+        lines += ["", *_node(number, node)]
+    if plan.findings:
+        lines += ["", *(_finding(finding, "") for finding in plan.findings)]
+    lines += ["", "go: nothing in the review says stop" if plan.go else f"no-go: {count(len(plan.stops), 'stop')}"]
+    return "\n".join(lines)
+
+
+def _headline(plan: Plan) -> str:
+    evictions = count(plan.evictions, "eviction of a member", "evictions of members")
+    return f"{count(len(plan.nodes), 'node')} in this order, {evictions}, {count(plan.elections, 'election')}"
+
+
+def _node(number: int, node: NodePlan) -> list[str]:
+    cordoned = "   cordoned by someone else: it stays so" if node.was_cordoned else ""
+    lines = [f"{number}. {printable(node.name)}{cordoned}"]
+    if node.members:
+        header = ("MEMBER", "ROLE", "BUDGET ALLOWS", "LANDS ON")
+        rows = [_member(member) for member in node.members]
+        lines += ["   " + line for line in table(header, rows, frozenset({2})).splitlines()]
+    else:
+        lines.append("   no member of the ensemble runs here")
+    going = [other for other in node.others if other.verdict is Verdict.EVICT]
+    staying = [other for other in node.others if other.verdict is Verdict.STAY]
+    if going or staying:
+        lines.append(f"   others: {len(going)} to evict, {len(staying)} stay")
+    for finding in (*node.findings, *(f for m in node.members for f in m.findings)):
+        lines.append(_finding(finding, "   "))
+    for other in node.others:
+        lines += [_finding(f, "   ", f"{other.pod.namespace}/{other.pod.name}: ") for f in other.findings]
+    return lines
+
+
+def _member(member: PlannedMember) -> tuple[str, ...]:
+    landing = ", ".join(member.landing.nodes)
+    if member.landing.waits:
+        landing = "nowhere: it waits for the uncordon"
+    allowed = "no budget" if member.allowed_before is None else str(member.allowed_before)
+    return (member.pod.name, member.mode.value, allowed, landing)
+
+
+def _finding(finding: Finding, indent: str, subject: str = "") -> str:
+    unblock = f" → {finding.unblock}" if finding.unblock else ""
+    return f"{indent}{MARKS[finding.level]} {printable(subject + finding.text + unblock)}"
+
+
+def document(plan: Plan) -> Document:
+    """The JSON document of `zktui maintain --plan -o json`."""
+    return {
+        "apiVersion": "zktui/v1",
+        "kind": "Plan",
+        "go": plan.go,
+        "evictions": plan.evictions,
+        "elections": plan.elections,
+        "reasons": list(plan.reasons),
+        "findings": [_finding_document(f) for f in plan.findings],
+        "nodes": [_node_document(node) for node in plan.nodes],
+    }
+
+
+def _node_document(node: NodePlan) -> Document:
+    return {
+        "name": node.name,
+        "uid": node.uid,
+        "unschedulable": node.was_cordoned,
+        "members": [
+            {
+                "namespace": member.pod.namespace,
+                "pod": member.pod.name,
+                "uid": member.pod.uid,
+                "role": member.mode.value,
+                "voter": member.voter,
+                "disruptionsAllowed": member.allowed_before,
+                "landing": list(member.landing.nodes),
+                "waitsForUncordon": member.landing.waits,
+                "findings": [_finding_document(f) for f in member.findings],
+            }
+            for member in node.members
+        ],
+        "others": [_verdict_document(other) for other in node.others],
+        "findings": [_finding_document(f) for f in node.findings],
+    }
+
+
+def _verdict_document(other: PodVerdict) -> Document:
+    return {
+        "namespace": other.pod.namespace,
+        "pod": other.pod.name,
+        "uid": other.pod.uid,
+        "verdict": other.verdict.value,
+        "findings": [_finding_document(f) for f in other.findings],
+    }
+
+
+def _finding_document(finding: Finding) -> Document:
+    return {
+        "level": finding.level.value,
+        "code": finding.code or None,
+        "message": finding.text,
+        "unblock": finding.unblock or None,
+    }
