@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from zktui.core.ports import Clock, Cluster, LogSource, Members, Place, Trees
@@ -23,3 +24,6 @@ class Session:
     logs: LogSource
     trees: Trees
     desk: Desk
+    begin: Callable[[], None] = lambda: None
+    """Start the streams. A front end calls it once it is ready to show what comes: the interactive program after its
+    first paint, since threads that start before it double the time to it."""
