@@ -1,0 +1,1 @@
+"""Everything that talks to a Kubernetes API server; `connect.connect` is the way in."""
