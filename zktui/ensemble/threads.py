@@ -70,6 +70,18 @@ class Threads:
                 self._free += 1
 
 
+async def aside(work: Callable[[], None], timeout: float) -> None:
+    """Call `work` in a daemon thread of its own, and wait for it at most `timeout` seconds; what it raises is lost."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[None] = loop.create_future()
+    threading.Thread(target=_carry, args=(loop, outcome, work), name="zk-aside", daemon=True).start()
+    await asyncio.wait({outcome}, timeout=timeout)
+    if outcome.done():
+        outcome.exception()  # looked at, so that asyncio does not print it
+    else:
+        outcome.cancel()
+
+
 def _carry(loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[T], work: Callable[[], T]) -> None:
     try:
         settle = partial(_give, outcome, work())

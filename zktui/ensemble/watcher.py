@@ -1,0 +1,195 @@
+"""The members of all ensembles in view, asked again and again: a core.ports.Source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from zktui.core.deltas import Batch, Configured, Delta, Kind, Lost, Polled
+from zktui.core.kube import Pod
+from zktui.core.ports import Answer, Clock, Refused, Reply, Unanswered
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberDetail, MemberReport, Mode
+
+Population = Callable[[], Sequence[tuple[Ensemble, Sequence[Pod]]]]
+"""The ensembles and their pods as the store has them now. Called several times a second, on the event loop."""
+
+INTERVAL = 1.0
+CONFIG_EVERY = 15.0
+CONFIG_RETRY = 3.0
+DETAIL_EVERY = 5.0
+"""Seconds between two questions for `mntr`: it is 17 to 19 kB and costs a second connection."""
+_LOOK = 0.25
+_TOGETHER = 0.02
+
+
+class Asker(Protocol):
+    """What is asked of PodMembers."""
+
+    async def poll(
+        self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True
+    ) -> MemberReport: ...
+
+    async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]: ...
+
+
+@dataclass
+class _Asked:
+    """A member's last answer, and when which question is due."""
+
+    due: float = 0.0
+    detail_due: float = 0.0
+    detail: MemberDetail | None = None
+    mode: Mode = Mode.UNKNOWN
+    unreached: str = ""
+
+
+@dataclass
+class _Configuration:
+    due: float = 0.0
+    uids: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Round:
+    """What one consumer of the source has under way."""
+
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    reports: dict[EnsembleKey, dict[str, MemberReport]] = field(
+        default_factory=dict[EnsembleKey, dict[str, MemberReport]]
+    )
+    configured: dict[EnsembleKey, Configured] = field(default_factory=dict[EnsembleKey, Configured])
+    members: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
+    configurations: dict[EnsembleKey, _Configuration] = field(default_factory=dict[EnsembleKey, _Configuration])
+    under_way: dict[tuple[str, str], asyncio.Task[None]] = field(
+        default_factory=dict[tuple[str, str], asyncio.Task[None]]
+    )
+    lost: str = ""
+
+
+class MemberWatcher:
+    """Polls each member every `interval` seconds, one question at a time, and reads configurations every 15 s.
+
+    A configuration is read at once when the set of the pods' UIDs changes. When no member at all can be reached for a
+    reason that is not theirs (see `PodMembers.poll`), the source says Lost once for each new reason.
+    """
+
+    def __init__(self, members: Asker, clock: Clock, population: Population, *, interval: float = INTERVAL) -> None:
+        self._members = members
+        self._clock = clock
+        self._population = population
+        self.interval = interval
+        """Seconds from question to question; can be set at any time (0.5 during a maintenance)."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (Kind.MEMBERS, Kind.CONFIG)
+
+    async def open(self) -> AsyncGenerator[Batch]:
+        """Batches until it is closed (`aclose`); nothing goes on after that."""
+        now = _Round()
+        try:
+            while True:
+                self._ask(now)
+                await self._rest(now)
+                if batch := self._collect(now):
+                    yield batch
+        finally:
+            tasks = list(now.under_way.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _rest(self, now: _Round) -> None:
+        """Until an answer is there or a question may be due. The answers of one moment go into one batch."""
+        dues = (asked.due for uid, asked in now.members.items() if ("poll", uid) not in now.under_way)
+        wait = min(dues, default=float("inf")) - self._clock.now()
+        pause = asyncio.ensure_future(self._clock.sleep(min(_LOOK, max(_TOGETHER, wait))))
+        answered = asyncio.ensure_future(now.ready.wait())
+        try:
+            await asyncio.wait({pause, answered}, return_when=asyncio.FIRST_COMPLETED)
+            if answered.done():
+                await self._clock.sleep(_TOGETHER)
+        finally:
+            pause.cancel()
+            answered.cancel()
+        now.ready.clear()
+
+    def _ask(self, now: _Round) -> None:
+        """Put every question that is due and not under way."""
+        time = self._clock.now()
+        population = self._population()
+        uids = {pod.uid for _, pods in population for pod in pods}
+        now.members = {uid: now.members.get(uid) or _Asked() for uid in uids}
+        keys = {ensemble.key for ensemble, _ in population}
+        now.configurations = {key: now.configurations.get(key) or _Configuration() for key in keys}
+        for ensemble, pods in population:
+            for pod in pods:
+                asked = now.members[pod.uid]
+                if asked.due <= time and ("poll", pod.uid) not in now.under_way:
+                    asked.due = time + self.interval
+                    self._start(now, ("poll", pod.uid), self._poll(now, ensemble, pod, asked))
+            configuration = now.configurations[ensemble.key]
+            here = frozenset(pod.uid for pod in pods)
+            if here and (configuration.due <= time or configuration.uids != here):
+                task = ("config", ensemble.key.uid)
+                if task not in now.under_way:
+                    configuration.due, configuration.uids = time + CONFIG_EVERY, here
+                    self._start(now, task, self._config(now, ensemble, pods, configuration))
+
+    def _start(self, now: _Round, key: tuple[str, str], question: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(question)
+        now.under_way[key] = task
+
+        def ended(_: asyncio.Task[None]) -> None:
+            now.under_way.pop(key, None)
+            now.ready.set()
+
+        task.add_done_callback(ended)
+
+    async def _poll(self, now: _Round, ensemble: Ensemble, pod: Pod, asked: _Asked) -> None:
+        detail = asked.detail_due <= self._clock.now()
+        report = await self._members.poll(ensemble, pod, detail=detail)
+        asked.unreached = report.error if report.mode is Mode.UNKNOWN and not report.source else ""
+        if detail and report.mode.serving:
+            asked.detail_due = report.at + DETAIL_EVERY
+            asked.detail = report.detail
+        elif report.mode is not asked.mode:
+            asked.detail, asked.detail_due = None, 0.0  # another role has other details
+        if report.detail is None and asked.detail is not None:
+            report = replace(report, detail=asked.detail)
+        asked.mode = report.mode
+        now.reports.setdefault(ensemble.key, {})[pod.uid] = report
+
+    async def _config(
+        self, now: _Round, ensemble: Ensemble, pods: Sequence[Pod], configuration: _Configuration
+    ) -> None:
+        def preference(pod: Pod) -> tuple[bool, bool]:
+            mode = now.members[pod.uid].mode if pod.uid in now.members else Mode.UNKNOWN
+            return not mode.serving, mode is Mode.LEADER
+
+        reply = await self._members.config(ensemble, sorted(pods, key=preference))
+        match reply:
+            case Answer(config):
+                told = Configured(ensemble.key, config, "", reply.at)
+            case Refused(message=why) | Unanswered(why=why):
+                told = Configured(ensemble.key, None, why, reply.at)
+                configuration.due = self._clock.now() + CONFIG_RETRY
+        now.configured[ensemble.key] = told
+
+    def _collect(self, now: _Round) -> Batch:
+        seen = self._clock.now()
+        polled = (Polled(key, tuple(reports.values()), seen) for key, reports in now.reports.items())
+        deltas: list[Delta] = [*polled, *now.configured.values()]
+        now.reports, now.configured = {}, {}
+        lost, now.lost = now.lost, self._lost(now)
+        if now.lost and now.lost == lost:
+            return ()  # each answer would make the sources live again, and none of them says anything new
+        if now.lost:
+            deltas.extend(Lost(kind, now.lost, seen) for kind in self.kinds)
+        return tuple(deltas)
+
+    def _lost(self, now: _Round) -> str:
+        reasons = [asked.unreached for asked in now.members.values()]
+        return reasons[0] if reasons and all(reasons) else ""
