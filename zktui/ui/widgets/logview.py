@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.style import Style
 
 from zktui.core.logring import LogLine, LogRing
 from zktui.ui.text import fit, printable, width
@@ -29,7 +30,7 @@ LEVELS = {
     Level.NONE: Tone.PLAIN,
     Level.TRACE: Tone.DIM,
     Level.DEBUG: Tone.DIM,
-    Level.INFO: Tone.SAFE,
+    Level.INFO: Tone.DIM,
     Level.WARN: Tone.WAITING,
     Level.ERROR: Tone.BLOCKED,
     Level.FATAL: Tone.BLOCKED,
@@ -150,9 +151,10 @@ class LogView(LongLines):
             self._pods = longest
             self.repaint()
 
-    def hue(self, pod: str) -> RichStyle:
+    def hue(self, pod: str) -> Style:
+        """The colour of a pod's name, without a background."""
         name = f"log--hue-{self._hues.setdefault(pod, len(self._hues) % HUES)}"
-        return (self.visual_style + self.get_visual_style(name, partial=True)).rich_style
+        return self.get_visual_style(name, partial=True)
 
     def clear(self) -> None:
         self.ring.clear()
@@ -276,16 +278,16 @@ class LogView(LongLines):
             return [Segment("  " + (self._why_empty()), tones[Tone.DIM])]
         line = self.line_at(row)
         stamp = self.stamps.of(line.stamp)
-        pod = Segment(fit(printable(line.pod), self._pods) + " ", self.hue(line.pod))
+        pod = Segment(fit(printable(line.pod), self._pods) + " ", (self.visual_style + self.hue(line.pod)).rich_style)
         if line.marker:
             rule = Segment("─" * max(0, len(stamp) - 1) + " " * bool(stamp), tones[Tone.DIM])
             return [rule, pod, Segment(f"── {printable(line.text)} ──", tones[Tone.WAITING])]
         head = [Segment(stamp, tones[Tone.DIM]), pod]
         if self.raw:
-            return [*head, *self._marked(printable(line.text, 8), tones[LEVELS[read(line.text).level]])]
+            return [*head, *self._marked(printable(line.text, 8), tones[Tone.PLAIN])]
         event = read(line.text)
         tone = tones[LEVELS[event.level]]
-        words = tone if event.level in (Level.WARN, Level.ERROR, Level.FATAL) else tones[Tone.PLAIN]
+        words = tones[Tone.PLAIN] if event.level is Level.INFO else tone + RichStyle(bold=False)
         if not event.source:
             return [*head, Segment(" " * 6, words), *self._marked(printable(event.message, 8), words)]
         return [
