@@ -1,12 +1,11 @@
 """Text from outside, made fit for a terminal: names, log lines and znode data are painted only through here.
 
-Nothing that comes from a cluster is ever read as markup or as an escape sequence. What a terminal would obey or hide
-(control characters, bidirectional overrides, zero-width characters, unassigned ones) is shown as what it is.
+Nothing that comes from a cluster is ever read as markup or as an escape sequence: every piece goes through
+`core.text.printable`.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,6 +14,7 @@ from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.content import Content
 
+from zktui.core.text import printable
 from zktui.ui.theme import Tone
 
 Align = Literal["left", "right"]
@@ -25,47 +25,6 @@ class Piece(NamedTuple):
 
     text: str
     tone: Tone = Tone.PLAIN
-
-
-_CONTROL_PICTURES = 0x2400
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
-
-
-class _Visible(dict[int, str]):
-    """A table for str.translate that learns each code point at its first sight."""
-
-    def __missing__(self, code: int) -> str:
-        shown = self[code] = _visible(code)
-        return shown
-
-
-def _visible(code: int) -> str:
-    char = chr(code)
-    if code < 0x20:
-        return chr(_CONTROL_PICTURES + code)
-    if code == 0x7F:
-        return "␡"
-    if 0xFE00 <= code <= 0xFE0F:
-        # Variation selectors: terminals disagree on the width they give to the character before.
-        return ""
-    if unicodedata.category(char) in _HIDDEN:
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return char
-
-
-_TABLE = _Visible()
-
-
-def printable(raw: str, tab: int = 0) -> str:
-    """`raw` as one line that a terminal shows as it is, and in which nothing is hidden.
-
-    With `tab` above 0 tabs are expanded to stops of that many columns; otherwise they are shown as ␉.
-    """
-    if raw.isascii() and raw.isprintable():
-        return raw
-    if tab > 0:
-        raw = raw.expandtabs(tab)
-    return raw.translate(_TABLE)
 
 
 def width(text: str) -> int:

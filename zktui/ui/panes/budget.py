@@ -1,0 +1,76 @@
+"""The budgets that cover the ensemble, always on screen, and what the ensemble can still lose."""
+
+from __future__ import annotations
+
+from zktui.core.disruption import budgets_of
+from zktui.core.kube import Budget
+from zktui.core.quorum import Health, Quorum
+from zktui.core.view import EnsembleView
+from zktui.ui.text import Piece
+from zktui.ui.theme import Tone
+from zktui.ui.widgets.oneline import Line, Lines, Part
+
+
+class BudgetLines(Lines):
+    """A line for each budget; one line that says so when there is none."""
+
+    def paint(self, ensemble: EnsembleView | None, stale: bool) -> None:
+        self.show(*budget_lines(ensemble, stale))
+
+
+def budget_lines(ensemble: EnsembleView | None, stale: bool) -> tuple[Line, ...]:
+    if ensemble is None:
+        return ()
+    lose = Part((lose_piece(ensemble.quorum),))
+    if not ensemble.budgets:
+        words = "no budget covers these members: every eviction would be granted"
+        return (Line((Part((Piece("⚠ " + words, Tone.BLOCKED),)),), (lose,)),)
+    doubled = any(len(budgets_of(member.pod, ensemble.budgets)) > 1 for member in ensemble.members)
+    lines = [Line(_figures(budget, stale), (lose,) if n == 0 else ()) for n, budget in enumerate(ensemble.budgets)]
+    if doubled:
+        words = "more than one budget covers a member: the server refuses every eviction of it (500)"
+        lines.append(Line((Part((Piece("✗ " + words, Tone.BLOCKED),)),)))
+    return tuple(lines)
+
+
+def _figures(budget: Budget, stale: bool) -> tuple[Part, ...]:
+    def part(words: str, number: int, priority: int = 0) -> Part:
+        return Part(
+            (Piece(f"{words} ", Tone.DIM), Piece(f"{number:>2}", Tone.STALE if stale else Tone.PLAIN)), priority
+        )
+
+    rule = (
+        f"minAvailable {budget.min_available}" if budget.min_available else f"maxUnavailable {budget.max_unavailable}"
+    )
+    parts = [
+        Part((Piece(budget.name, Tone.STRONG), Piece(" allows ", Tone.DIM), allows_piece(budget, stale))),
+        part("current", budget.current),
+        part("desired", budget.desired),
+        part("expected", budget.expected),
+    ]
+    if not budget.is_current:
+        parts.append(Part((Piece("… status older than spec", Tone.WAITING),)))
+    parts.append(Part((Piece(rule, Tone.DIM),), 2))
+    return tuple(parts)
+
+
+def allows_piece(budget: Budget, stale: bool) -> Piece:
+    """How many evictions the budget would grant now; its tone says whether that helps."""
+    tone = Tone.STALE if stale else Tone.SAFE if allows(budget) else Tone.WAITING
+    return Piece(f"{budget.allowed:>2}", tone)
+
+
+def allows(budget: Budget) -> bool:
+    return budget.is_current and budget.allowed > 0
+
+
+def lose_piece(quorum: Quorum) -> Piece:
+    """The one phrase; as a warning when none may be lost, as an alarm when quorum is gone or not known."""
+    phrase = quorum.phrase()
+    match quorum.health:
+        case Health.NO_QUORUM:
+            return Piece(f"✗ {phrase}", Tone.BLOCKED)
+        case Health.UNKNOWN:
+            return Piece(f"? {phrase}", Tone.WAITING)
+        case Health.QUORUM:
+            return Piece(f"● {phrase}", Tone.SAFE) if quorum.can_lose else Piece(f"▲ {phrase}", Tone.WAITING)
