@@ -21,6 +21,7 @@ from zktui.session import Session
 from zktui.settings import Settings
 
 if TYPE_CHECKING:
+    from zktui.cluster.connect import Connection
     from zktui.core.kube import Pod
     from zktui.headless.maintain import Request
 
@@ -29,62 +30,80 @@ def run_status(settings: Settings, output: str) -> int:
     """`zktui status`. Returns its exit code; raises ZktuiError."""
     from zktui.headless.status import status
 
-    return asyncio.run(_headless(settings, lambda session: status(session, output)))
+    return _headless(settings, lambda session: status(session, output))
 
 
 def run_maintain(settings: Settings, request: Request) -> int:
     """`zktui maintain`. Returns its exit code; raises ZktuiError."""
     from zktui.headless.maintain import maintain
 
-    return asyncio.run(_headless(settings, lambda session: maintain(session, request)))
+    return _headless(settings, lambda session: maintain(session, request))
 
 
 def run_interactive(settings: Settings) -> int:
-    """The interactive program. Returns its exit code; raises ZktuiError for what is wrong before the screen is taken."""
-    return asyncio.run(_interactive(settings))
+    """The interactive program. Returns its exit code; raises ZktuiError for what is wrong before the screen."""
+    connection = _connected(settings)
+    from zktui.ui.app import ZktuiApp
+
+    async def interact() -> int:
+        async with open_session(settings, connection) as session:
+            app = ZktuiApp(session)
+            await app.run_async()
+            return await _see_out(session) or app.return_code or 0
+
+    return asyncio.run(interact())
 
 
-async def _headless(settings: Settings, command: Callable[[Session], Awaitable[int]]) -> int:
-    async with open_session(settings) as session:
-        session.begin()
-        return await command(session)
+async def _see_out(session: Session) -> int:
+    """A run does not end with the screen, whether that was closed or crashed: it goes on in the terminal to its end."""
+    engine = session.desk.engine
+    if engine is None or engine.run.status.ended:
+        return 0
+    from zktui.headless.maintain import attend
+
+    return await attend(engine)
 
 
-async def _interactive(settings: Settings) -> int:
-    async with open_session(settings) as session:
-        # Imported with the connection made: a wrong context is told in the terminal, not on a screen.
-        from zktui.ui.app import ZktuiApp
+def _headless(settings: Settings, command: Callable[[Session], Awaitable[int]]) -> int:
+    connection = _connected(settings)
 
-        app = ZktuiApp(session)
-        await app.run_async()
-        return app.return_code or 0
+    async def carry_out() -> int:
+        async with open_session(settings, connection) as session:
+            session.begin()
+            return await command(session)
+
+    return asyncio.run(carry_out())
+
+
+def _connected(settings: Settings) -> Connection:
+    """Connect before any event loop or screen: a wrong context is told in the terminal, and Ctrl-C ends a long wait."""
+    from zktui.cluster.connect import connect
+
+    connection = connect(settings.kubeconfig, settings.context, settings.namespace)
+    try:
+        connection.prepare()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @asynccontextmanager
-async def open_session(settings: Settings) -> AsyncGenerator[Session]:
-    """Connect and hand out a session whose streams start with `Session.begin`; close everything at the end.
-
-    Raises ZktuiError when the cluster can't be reached as the settings say.
-    """
-    from zktui.cluster.connect import connect
+async def open_session(settings: Settings, connection: Connection) -> AsyncGenerator[Session]:
+    """A session over the connection, whose streams start with `Session.begin`. Closes both at the end."""
     from zktui.ensemble.polling import PodMembers
     from zktui.ensemble.tree import SessionTrees
     from zktui.ensemble.watcher import MemberWatcher
 
     clock = SystemClock()
-    connection = connect(settings.kubeconfig, settings.context, settings.namespace, clock)
+    store = Store(clock, only=lambda e: settings.wants(e.namespace, e.name))
+    members = PodMembers(connection.dialer, clock)
+    watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
+    namespace = None if settings.all_namespaces else connection.place.namespace
+    feeds = _Feeds(store, (*connection.sources(namespace), watcher))
+    desk = Desk(connection.cluster, members, clock, store.view, settings.state, holder(), settings.read_only)
     try:
-        await connection.check()
-        store = Store(clock, only=lambda e: settings.wants(e.namespace, e.name))
-        members = PodMembers(connection.dialer, clock)
-        watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
-        namespace = None if settings.all_namespaces else connection.place.namespace
-        feeds = _Feeds(store, (*connection.sources(namespace), watcher))
-        desk = Desk(
-            connection.cluster, members, clock, store.view, settings.state, holder(), read_only=settings.read_only
-        )
-        trees = SessionTrees(connection.dialer)
-        session = Session(
+        yield Session(
             settings=settings,
             place=connection.place,
             clock=clock,
@@ -92,16 +111,13 @@ async def open_session(settings: Settings) -> AsyncGenerator[Session]:
             cluster=connection.cluster,
             members=members,
             logs=connection.logs,
-            trees=trees,
+            trees=SessionTrees(connection.dialer),
             desk=desk,
             begin=feeds.start,
         )
-        try:
-            yield session
-        finally:
-            await feeds.stop()
-            members.close()
     finally:
+        await feeds.stop()
+        members.close()
         connection.close()
 
 

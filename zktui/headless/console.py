@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +41,7 @@ async def read_line() -> str | None:
 
 
 @contextmanager
-def interrupts(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
+def interrupts(handler: Callable[[signal.Signals], None]) -> Generator[None]:
     """Call `handler` in the loop for Ctrl-C, a termination and a closed terminal, instead of dying in the middle."""
     loop = asyncio.get_running_loop()
     for number in INTERRUPTS:

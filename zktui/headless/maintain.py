@@ -54,7 +54,13 @@ async def maintain(session: Session, request: Request) -> int:
         engine = session.desk.begin(plan)
     except CannotBegin as refused:
         raise Blocked(refused.message, refused.hint) from refused
-    return await _Attendant(session, engine, request).attend()
+    return await _Attendant(engine, jsonl=request.output != "text").attend()
+
+
+async def attend(engine: Engine) -> int:
+    """Watch a run that somebody else began, from a plain terminal, to its end. Returns its exit code."""
+    warn("The run goes on here. Ctrl-C stops it after what is in flight.")
+    return await _Attendant(engine, jsonl=False, printed=len(engine.journal.events)).attend()
 
 
 def _options(request: Request) -> Options:
@@ -87,11 +93,10 @@ async def _confirmed(plan: Plan) -> bool:
 class _Attendant:
     """Watches one run from a plain terminal until it ends."""
 
-    def __init__(self, session: Session, engine: Engine, request: Request) -> None:
-        self._session = session
+    def __init__(self, engine: Engine, *, jsonl: bool, printed: int = 0) -> None:
         self._engine = engine
-        self._jsonl = request.output != "text"
-        self._printed = 0
+        self._jsonl = jsonl
+        self._printed = printed
         self._interrupts = 0
         self._gone = asyncio.Event()
 

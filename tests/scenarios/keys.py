@@ -1,0 +1,64 @@
+"""The real program in a real terminal: keys in, the screen out, through tmux."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.scenarios.stage import eventually
+
+
+class Terminal:
+    """A tmux server of its own with one window. Ends by `close`."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int = 120, rows: int = 36
+    ) -> None:
+        self._socket = str(folder / f"tmux-{uuid.uuid4().hex[:8]}")
+        line = "env -i " + " ".join(shlex.quote(f"{k}={v}") for k, v in environment.items() if k != "TERM")
+        line += " TERM=tmux-256color COLORTERM=truecolor " + shlex.join(command)
+        # The exit code stays readable after the program has ended.
+        line += "; echo EXIT-CODE $?; exec sleep 600"
+        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), line)
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, "-f", "/dev/null", *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        """Press keys by tmux's names (`Enter`, `Space`, `C-c`); one that is no name is typed as it is."""
+        for key in keys:
+            self._tmux("send-keys", key)
+
+    def type(self, text: str) -> None:
+        self._tmux("send-keys", "-l", text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def wait(self, *texts: str, deadline: float = 30.0) -> str:
+        """The screen once it shows all of the texts. Fails with the screen as it is."""
+
+        def shown() -> str | None:
+            screen = self.screen()
+            return screen if all(text in screen for text in texts) else None
+
+        try:
+            return eventually(" and ".join(texts), shown, deadline, 0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.screen()}") from None
+
+    def exit_code(self, deadline: float = 20.0) -> int:
+        screen = self.wait("EXIT-CODE", deadline=deadline)
+        return int(screen.split("EXIT-CODE")[1].split()[0])
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
