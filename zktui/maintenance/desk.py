@@ -21,6 +21,7 @@ class Desk:
         members: Members,
         clock: Clock,
         store_view: Callable[[], View],
+        *,
         state_folder: Path,
         holder: str,
         read_only: bool,

@@ -145,15 +145,12 @@ def read(path: Path) -> tuple[Event, ...]:
         raw = path.read_bytes()
     except OSError as error:
         raise JournalError(f"The journal {path} can't be read: {error.strerror}.") from error
-    lines = raw.split(b"\n")
-    whole, torn = lines[:-1], lines[-1]
+    whole = raw.split(b"\n")[:-1]  # what follows the last newline is torn, or nothing
     events: list[Event] = []
     for number, line in enumerate(whole, 1):
         try:
             event = from_json(_object(line))
         except ValueError as error:
-            if number == len(whole) and not torn:
-                break
             raise JournalError(f"The journal {path} is corrupted in line {number}: {error}.") from error
         if event.seq != number:
             raise JournalError(f"The journal {path} is corrupted: line {number} says that it is number {event.seq}.")

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from zktui.core.kube import PodKey
 from zktui.core.zookeeper import EnsembleKey, Mode
 
+LEASE_NAME = "zktui-maintenance"
+"""Name of the Lease, in the namespace of each ensemble that a run touches, that keeps two runs apart."""
+
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -222,6 +225,8 @@ class Gate:
     since: float | None = None
     """Since when it has been closed without a break; None while it is ok."""
     overridden: bool = False
+    final: bool = False
+    """No typed word opens it."""
 
     @property
     def open(self) -> bool:
