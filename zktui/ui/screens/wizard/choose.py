@@ -1,0 +1,207 @@
+"""First screen: which nodes. It shows who is on each, so that the choice is an informed one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+
+from zktui.core.kube import Node
+from zktui.core.view import View
+from zktui.core.zookeeper import EnsembleKey, Member, Mode
+from zktui.maintenance.engine import Engine
+from zktui.maintenance.model import Options
+from zktui.session import Session
+from zktui.ui.screens.wizard.frame import WizardScreen
+from zktui.ui.screens.wizard.review import ReviewScreen
+from zktui.ui.screens.wizard.running import RunScreen
+from zktui.ui.screens.wizard.words import LEADER_SIGN, count, key, listed
+from zktui.ui.text import Piece
+from zktui.ui.theme import Tone
+from zktui.ui.widgets import grid
+from zktui.ui.widgets.columns import Column
+from zktui.ui.widgets.grid import Cell, Grid
+from zktui.ui.widgets.page import Page, Row, row
+
+COLUMNS = (
+    Column("NODE", 10, 40),
+    Column("STATUS", 8, 20),
+    Column("SCHEDULING", 10, 24, priority=1),
+    Column("MEMBERS", 20, 60),
+    Column("NOTES", 5, 40, priority=2),
+)
+EMPTY = "No node is known yet. If this stays, look at the banner of the main screen: nodes may not be readable for you."
+
+
+class ChooseScreen(WizardScreen[None]):
+    """Marks nodes; Enter reviews the marked ones, or the one under the cursor."""
+
+    STAGE = 0
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "mark", key_display="space"),
+        Binding("enter", "review", "review", key_display="enter"),
+        Binding("x", "clear", "clear marks"),
+    ]
+    DEFAULT_CSS = """
+    ChooseScreen #nodes { width: 2fr; }
+    ChooseScreen #told { width: 1fr; min-width: 36; margin-left: 1; }
+    ChooseScreen.-narrow #body { layout: vertical; }
+    ChooseScreen.-narrow #nodes { width: 1fr; height: 2fr; }
+    ChooseScreen.-narrow #told { width: 1fr; height: 1fr; min-height: 6; margin-left: 0; }
+    """
+
+    def __init__(self, session: Session, ensemble: EnsembleKey | None) -> None:
+        super().__init__(session)
+        self._key = ensemble
+        self._options = Options()
+        self._reader: asyncio.Task[None] | None = None
+        self.painted = -1
+        """Revision of the view that is on screen."""
+
+    def compose_body(self) -> ComposeResult:
+        with Horizontal(id="body"):
+            nodes = Grid(COLUMNS, empty=EMPTY, marking=True, id="nodes")
+            nodes.border_title = "Nodes"
+            yield nodes
+            told = Page(id="told")
+            told.border_title = "Chosen"
+            yield told
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.say(Piece("  Which nodes?", Tone.STRONG))
+        self.query_one(Grid).focus()
+        self._reader = asyncio.create_task(self._watch(), name="wizard: choose")
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _watch(self) -> None:
+        async with self.session.store.changes() as changed:
+            while True:
+                self._paint()
+                try:
+                    async with asyncio.timeout(1.0):
+                        await changed.wait()
+                except TimeoutError:
+                    continue
+                changed.clear()
+                await asyncio.sleep(0.1)
+
+    def _paint(self) -> None:
+        view = self.session.store.refreshed()
+        self.query_one(Grid).set_rows([_row(node, view, self._key) for node in view.nodes])
+        self._tell(view)
+        self.painted = view.revision
+
+    def _tell(self, view: View) -> None:
+        marks = self.query_one(Grid).marks
+        chosen = [node for node in view.nodes if node.uid in marks]
+        self.query_one("#told", Page).show(_told(chosen, view, self._key))
+
+    def on_grid_marked(self) -> None:
+        self._tell(self.session.store.view())
+
+    def on_grid_chosen(self) -> None:
+        self.action_review()
+
+    def action_mark(self) -> None:
+        self.query_one(Grid).action_mark()
+
+    def action_clear(self) -> None:
+        self.query_one(Grid).set_marks(frozenset())
+
+    def chosen(self) -> list[str]:
+        """Names of the marked nodes, or of the one under the cursor."""
+        nodes = self.query_one(Grid)
+        marks = nodes.marks or {nodes.cursor_uid}
+        return [node.name for node in self.session.store.view().nodes if node.uid in marks]
+
+    def action_review(self) -> None:
+        if names := self.chosen():
+            self.program.push_screen(ReviewScreen(self.session, names, self._options), self._reviewed)
+
+    def _reviewed(self, outcome: Engine | Options | None) -> None:
+        """Back from the review: with the options to keep, or with a run that has begun."""
+        if isinstance(outcome, Options):
+            self._options = outcome
+        elif outcome is not None:
+            self.become(RunScreen(self.session, outcome))
+
+
+def _row(node: Node, view: View, mine: EnsembleKey | None) -> grid.Row:
+    return grid.Row(
+        node.uid,
+        (
+            grid.cell(node.name, Tone.STRONG),
+            _status(node),
+            grid.cell("cordoned", Tone.WAITING) if node.unschedulable else grid.cell("open", Tone.DIM),
+            Cell(tuple(_members(node, view, mine))),
+            grid.cell(", ".join(node.pressures), Tone.WAITING),
+        ),
+    )
+
+
+def _status(node: Node) -> Cell:
+    if node.ready:
+        return grid.cell("Ready", Tone.SAFE)
+    return grid.cell("NotReady" if node.ready is False else "Unknown", Tone.BLOCKED)
+
+
+def _on(node: Node, view: View) -> list[tuple[EnsembleKey, Member]]:
+    return [(each.key, member) for each in view.ensembles for member in each.on_node(node.name)]
+
+
+def _members(node: Node, view: View, mine: EnsembleKey | None) -> list[Piece]:
+    found: list[Piece] = []
+    for key_, member in _on(node, view):
+        if found:
+            found.append(Piece(", "))
+        other = "" if mine is None or key_ == mine else f"{key_.namespace}/"
+        found.append(Piece(f"{other}{member.pod.name} "))
+        fresh = member.report.fresh(view.at)
+        if fresh and member.role is Mode.LEADER:
+            found.append(Piece(f"{LEADER_SIGN} leader", Tone.LEADER))
+        else:
+            word = member.role.value if fresh else "not known"
+            serving = fresh and member.role.serving
+            found.append(Piece(word, Tone.DIM if serving else Tone.BLOCKED))
+        if not member.pod.ready:
+            found.append(Piece(" not ready", Tone.WAITING))
+    return found or [Piece("–", Tone.DIM)]
+
+
+def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None) -> list[Row]:
+    """What marking these nodes means, before any review."""
+    if not chosen:
+        return [
+            row([*key("space", "marks the node under the cursor.")]),
+            row([*key("enter", "reviews the marked nodes, or that one.")]),
+            row(),
+            row(" ", [Piece("A review reads and changes nothing.", Tone.DIM)]),
+        ]
+    members = [pair for node in chosen for pair in _on(node, view)]
+    lines = [
+        row(" ", [Piece(listed(node.name for node in chosen), Tone.STRONG)]),
+        row(" ", [Piece(f"{count(len(chosen), 'node')}, {count(len(members), 'member')} to move.")]),
+    ]
+    for _, member in members:
+        if member.role is Mode.LEADER:
+            text = f"{member.pod.name} leads: at least one election, and it goes last."
+            lines.append(row([Piece(f" {LEADER_SIGN} ", Tone.LEADER)], [Piece(text)]))
+    for node in chosen:
+        if node.ready is not True:
+            text = f"{node.name} is not Ready: an eviction from it may never end."
+            lines.append(row([Piece(" ! ", Tone.WAITING)], [Piece(text)]))
+        if node.unschedulable:
+            text = f"{node.name} is cordoned by somebody else and will stay so."
+            lines.append(row([Piece(" ! ", Tone.WAITING)], [Piece(text)]))
+    here = view.ensemble(mine)
+    if here is not None:
+        lines += [row(), row(" ", [Piece(f"{here.ensemble.name} {here.quorum.phrase()}.", Tone.DIM)])]
+    return lines

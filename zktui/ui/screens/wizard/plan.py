@@ -1,0 +1,149 @@
+"""The review of a plan as rows: the order and what each node costs, why, and all that stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zktui.maintenance.model import Finding, HoldKind, Level, NodePlan, Options, Plan, PlannedMember, Verdict
+from zktui.ui.screens.wizard.standing import Answer, Light
+from zktui.ui.screens.wizard.words import STOP, Cell, count, role, span, table
+from zktui.ui.text import Piece
+from zktui.ui.theme import Tone
+from zktui.ui.widgets.page import Row, row
+
+BLANK = row()
+LEVELS = {
+    Level.STOP: (f" {STOP} ", Tone.BLOCKED),
+    Level.WARN: (" ! ", Tone.WAITING),
+    Level.INFO: (" · ", Tone.DIM),
+}
+
+
+def answer(plan: Plan) -> Answer:
+    """Whether this plan can go, in one second."""
+    if not plan.go:
+        first = plan.stops[0].text
+        more = f" And {count(len(plan.stops) - 1, 'more reason')}." if len(plan.stops) > 1 else ""
+        return Answer(Light.BLOCKED, STOP, "STOP", f"{first}{more}")
+    warnings = len({f.text for f in plan.every_finding() if f.level is Level.WARN})
+    cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}."
+    if warnings:
+        known = "thing" if warnings == 1 else "things"
+        return Answer(Light.WAITING, "!", "READY", f"{cost} {warnings} {known} you should know first.")
+    return Answer(Light.SAFE, "●", "READY", f"{cost} Nothing stands in the way.")
+
+
+def rows(plan: Plan, narrow: bool) -> list[Row]:
+    """The whole review, in the order in which a person asks."""
+    lines = [row([Piece(" Order", Tone.STRONG)]), *_order(plan.nodes, narrow), BLANK]
+    if plan.reasons:
+        lines.append(row([Piece(" Why this order", Tone.STRONG)]))
+        lines += [row(" · ", [Piece(reason)]) for reason in plan.reasons]
+        lines.append(BLANK)
+    found = findings(plan)
+    if found:
+        lines += [row([Piece(" What to know", Tone.STRONG)]), *found, BLANK]
+    nowhere = [(n, m) for n in plan.nodes for m in n.members if m.landing.waits]
+    for node, member in nowhere:
+        lines.append(_nowhere(node, member))
+        lines += [row("     ", [Piece(f"{name}: {why}", Tone.DIM)]) for name, why in member.landing.why]
+    if nowhere:
+        lines.append(BLANK)
+    return [*lines, row([Piece(" Options", Tone.STRONG)]), *options(plan.options)]
+
+
+def _order(nodes: Sequence[NodePlan], narrow: bool) -> list[Row]:
+    heading = ["   #", "NODE", "MEMBER", "ROLE", "LANDS ON", "BUDGET", "" if narrow else "OTHER PODS"]
+    cells: list[list[Cell]] = [[Piece(name, Tone.DIM) for name in heading]]
+    for number, node in enumerate(nodes, 1):
+        first: list[Cell] = [Piece(f"{number:>4}", Tone.DIM), Piece(node.name, Tone.STRONG)]
+        others = "" if narrow else _others(node)
+        if not node.members:
+            cells.append([*first, Piece("no member", Tone.DIM), "", "", "", Piece(others, Tone.DIM)])
+        for at, member in enumerate(node.members):
+            start: list[Cell] = first if at == 0 else ["", ""]
+            cells.append([*start, *_member(member), Piece(others if at == 0 else "", Tone.DIM)])
+    lines = [row(line) for line in table(cells, ("right",))]
+    if narrow:
+        lines += [row("     ", [Piece(f"{node.name}: {told}", Tone.DIM)]) for node in nodes if (told := _others(node))]
+    return lines
+
+
+def _member(member: PlannedMember) -> list[Cell]:
+    if member.landing.waits:
+        lands = Piece("waits for uncordon", Tone.WAITING)
+    else:
+        first, *more = member.landing.nodes
+        lands = Piece(f"{first} +{len(more)}" if more else first)
+    return [member.pod.name, role(member.mode), lands, _budget(member)]
+
+
+def _budget(member: PlannedMember) -> Piece:
+    allowed = member.allowed_before
+    if allowed is None:
+        return Piece("none", Tone.WAITING)
+    return Piece(f"{allowed} → {max(0, allowed - 1)}", Tone.SAFE if allowed else Tone.BLOCKED)
+
+
+def _others(node: NodePlan) -> str:
+    words: list[str] = []
+    for verdict, told in ((Verdict.EVICT, "evicted"), (Verdict.STAY, "stay"), (Verdict.REFUSE, "refused")):
+        number = sum(other.verdict is verdict for other in node.others)
+        if number:
+            words.append(f"{number} {told}")
+    return ", ".join(words)
+
+
+def _nowhere(node: NodePlan, member: PlannedMember) -> Row:
+    tied = ": its volume is tied to that node" if member.landing.tied else ""
+    text = f"{member.pod.name} has nowhere to go while {node.name} is cordoned{tied}. It comes back after the uncordon."
+    return row([Piece(" ! ", Tone.WAITING)], [Piece(text)])
+
+
+def findings(plan: Plan) -> list[Row]:
+    """Every finding with where it was found: what stops first; the same sentence once."""
+    told: list[tuple[str, Finding]] = [("", finding) for finding in plan.findings]
+    for node in plan.nodes:
+        told += [(node.name, finding) for finding in node.findings]
+        told += [(member.pod.name, finding) for member in node.members for finding in member.findings]
+        told += [(other.pod.name, finding) for other in node.others for finding in other.findings]
+    rank = {Level.STOP: 0, Level.WARN: 1, Level.INFO: 2}
+    lines: list[Row] = []
+    seen: set[tuple[str, str]] = set()
+    for where, finding in sorted(told, key=lambda pair: rank[pair[1].level]):
+        if (where, finding.text) in seen:
+            continue
+        seen.add((where, finding.text))
+        sign, tone = LEVELS[finding.level]
+        about = f"{where}: " if where and where not in finding.text else ""
+        lines.append(row([Piece(sign, tone)], [Piece(f"{about}{finding.text}")]))
+        if finding.unblock:
+            lines.append(
+                row("   → ", [Piece(finding.unblock, Tone.STRONG if finding.level is Level.STOP else Tone.DIM)])
+            )
+    return lines
+
+
+def options(chosen: Options) -> list[Row]:
+    """The options that a run would go by, by kubectl drain's names where it has them."""
+    match chosen.hold.kind:
+        case HoldKind.ASK:
+            hold = "until you press u"
+        case HoldKind.SECONDS:
+            hold = f"for {span(chosen.hold.seconds)}"
+        case HoldKind.LEAVE:
+            hold = "left cordoned"
+    flags = [
+        name
+        for name, on in (
+            ("ignore-daemonsets", chosen.ignore_daemonsets),
+            ("delete-emptydir-data", chosen.delete_emptydir_data),
+            ("force", chosen.force),
+            ("accept-outage", chosen.accept_outage),
+        )
+        if on
+    ]
+    timeout = span(chosen.timeout) if chosen.timeout else "none"
+    grace = "each pod's own" if chosen.grace_period is None else span(chosen.grace_period)
+    words = f"hold {hold} · timeout {timeout} · grace period {grace}"
+    return [row("   ", [Piece(words), Piece(" · " + " · ".join(flags) if flags else "", Tone.WAITING)])]

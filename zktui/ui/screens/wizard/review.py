@@ -1,0 +1,151 @@
+"""Second screen: the plan, read fresh and judged; nothing has been changed yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from zktui.maintenance.engine import Engine
+from zktui.maintenance.model import Options, Plan
+from zktui.maintenance.refusals import CannotBegin
+from zktui.session import Session
+from zktui.ui.screens.wizard import plan as words
+from zktui.ui.screens.wizard.band import Band
+from zktui.ui.screens.wizard.confirm import Confirm
+from zktui.ui.screens.wizard.frame import WizardScreen
+from zktui.ui.screens.wizard.options import OptionsScreen
+from zktui.ui.screens.wizard.standing import Answer, Light
+from zktui.ui.screens.wizard.words import count, listed, span
+from zktui.ui.text import Piece
+from zktui.ui.theme import Tone
+from zktui.ui.widgets.page import Page, Row, row
+
+
+class ReviewScreen(WizardScreen[Engine | Options | None]):
+    """Answers the engine of a run that has begun, else the options to keep for the next review."""
+
+    STAGE = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start", "start"),
+        Binding("o", "options", "options"),
+        Binding("r", "again", "review again"),
+    ]
+
+    def __init__(self, session: Session, nodes: Sequence[str], options: Options) -> None:
+        super().__init__(session)
+        self._names = tuple(nodes)
+        self._options = options
+        self._reader: asyncio.Task[None] | None = None
+        self.plan: Plan | None = None
+        """The plan on screen; None while it is being made."""
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="body"):
+            yield Band()
+            page = Page(id="plan")
+            page.border_title = "Plan"
+            yield page
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.say(Piece(f"  {listed(self._names)}", Tone.STRONG))
+        self.query_one(Page).focus()
+        self.action_again()
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+
+    def fit_to_size(self) -> None:
+        super().fit_to_size()
+        self._paint()
+
+    def action_again(self) -> None:
+        """Read everything again, with the options as they are now."""
+        if self._reader is not None:
+            self._reader.cancel()
+        self._reader = asyncio.create_task(self._review(), name="wizard: review")
+
+    async def _review(self) -> None:
+        self.plan = None
+        self._paint()
+        self.refresh_bindings()
+        self.plan = await self.session.desk.review(self._names, self._options)
+        self._paint()
+        self.refresh_bindings()
+        self.query_one(Page).scroll_home(animate=False)
+
+    def _paint(self) -> None:
+        band, page = self.query_one(Band), self.query_one(Page)
+        if self.plan is None:
+            reading = "Reading nodes, pods, budgets, volumes and every member. Nothing is changed."
+            band.tell(Answer(Light.IDLE, "…", "READING", reading))
+            page.show([])
+            return
+        band.tell(words.answer(self.plan))
+        page.show(words.rows(self.plan, self.narrow))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "start":
+            ready = self.plan is not None and self.plan.go and not self.session.desk.read_only
+            return True if ready else None
+        return super().check_action(action, parameters)
+
+    def action_options(self) -> None:
+        self.program.push_screen(OptionsScreen(self._options), self._chosen)
+
+    def _chosen(self, options: Options | None) -> None:
+        if options is not None and options != self._options:
+            self._options = options
+            self.action_again()
+
+    def action_start(self) -> None:
+        if self.plan is None:
+            return
+        self.program.push_screen(_start(self.plan), self._confirmed)
+
+    def _confirmed(self, yes: bool | None) -> None:
+        if not yes or self.plan is None:
+            return
+        try:
+            engine = self.session.desk.begin(self.plan)
+        except CannotBegin as error:
+            band = self.query_one(Band)
+            band.tell(Answer(Light.BLOCKED, "✖", "NOT BEGUN", f"{error.message} {error.hint}".strip()))
+            return
+        self.dismiss(engine)
+
+    def action_back(self) -> None:
+        self.dismiss(self._options)
+
+
+def _start(plan: Plan) -> Confirm:
+    """What is about to happen; a typed word where something is lost that can't be brought back."""
+    names = listed(node.name for node in plan.nodes)
+    lines: list[Row] = [
+        row("", [Piece(f"zktui will cordon and drain {names}, one at a time.", Tone.STRONG)]),
+        row("", [Piece(f"{count(plan.evictions, 'member eviction')}, {count(plan.elections, 'election')}.")]),
+        row("", [Piece("You can pause or stop it at any time; what is under way is still awaited.", Tone.DIM)]),
+    ]
+    options = plan.options
+    losses = [
+        told
+        for on, told in (
+            (options.accept_outage, "The ensemble goes without quorum while a member is away."),
+            (options.delete_emptydir_data, "Data in emptyDir volumes is lost."),
+            (options.force, "Pods without a controller do not come back."),
+        )
+        if on
+    ]
+    lines += [row("", [Piece(f"! {told}", Tone.WAITING)]) for told in losses]
+    if options.timeout:
+        lines.append(
+            row("", [Piece(f"It fails when one pod or one gate takes longer than {span(options.timeout)}.", Tone.DIM)])
+        )
+    word = (plan.ensembles[0].name if plan.ensembles else plan.nodes[0].name) if losses else ""
+    return Confirm(f"Drain {names}?", lines, "start", word=word, danger=bool(losses))

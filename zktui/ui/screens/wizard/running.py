@@ -1,0 +1,301 @@
+"""The run on screen: steps, why we wait, the budget as it changes, the ensemble, and the journal.
+
+The screen reads an engine and sends it commands. It owns nothing of the run: closed, the run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, Protocol
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from zktui.core.quorum import Quorum
+from zktui.core.view import EnsembleView
+from zktui.core.zookeeper import EnsembleKey, Member
+from zktui.maintenance.journal import Journal
+from zktui.maintenance.model import ActionKind, BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
+from zktui.session import Session
+from zktui.ui.screens.wizard import gates, journal, shape, steps, summary
+from zktui.ui.screens.wizard.band import Band
+from zktui.ui.screens.wizard.confirm import Confirm
+from zktui.ui.screens.wizard.frame import WizardScreen
+from zktui.ui.screens.wizard.logs import LogsScreen
+from zktui.ui.screens.wizard.standing import answer
+from zktui.ui.screens.wizard.words import clock, listed, span
+from zktui.ui.text import Piece, content
+from zktui.ui.theme import Tone
+from zktui.ui.widgets.page import Page, Row, row
+
+PAINTS_A_SECOND = 10
+TABS = (("now", "now"), ("steps", "steps"), ("budget", "budget"), ("journal", "journal"))
+
+
+class Runner(Protocol):
+    """What the screen needs of a run; `maintenance.engine.Engine` is one."""
+
+    @property
+    def run(self) -> Run: ...
+    @property
+    def timeline(self) -> tuple[BudgetSample, ...]: ...
+    @property
+    def members(self) -> tuple[Member, ...]: ...
+    @property
+    def journal(self) -> Journal: ...
+    def command(self, command: Command) -> None: ...
+    def changes(self) -> AbstractAsyncContextManager[asyncio.Event]: ...
+
+
+class RunScreen(WizardScreen[None]):
+    """Watches one run to its end and beyond."""
+
+    STAGE = 2
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "pause", key_display="space"),
+        Binding("space", "resume", "resume", key_display="space"),
+        Binding("u", "uncordon", "uncordon"),
+        Binding("o", "override", "override"),
+        Binding("a", "abort", "abort"),
+        Binding("l", "logs", "logs"),
+        Binding("d,escape", "back", "detach", key_display="d"),
+        Binding("d,escape,enter", "close", "close", key_display="enter"),
+        Binding("1,2,3,4", "", "panes", key_display="1-4"),
+        *(Binding(str(n), f"tab('{name}')", name, show=False) for n, (name, _) in enumerate(TABS, 1)),
+    ]
+    DEFAULT_CSS = """
+    RunScreen #tabs { display: none; height: 1; background: $panel; }
+    RunScreen #panes { height: 1fr; }
+    RunScreen #steps { width: 33; }
+    RunScreen #now { width: 1fr; margin: 0 1; }
+    RunScreen #right { width: 39; }
+    RunScreen #chart { height: 11; }
+    RunScreen #ensemble { height: 1fr; }
+    RunScreen #journal { height: 9; }
+    RunScreen.-narrow #tabs { display: block; }
+    RunScreen.-narrow #panes, RunScreen.-narrow #steps, RunScreen.-narrow #right { width: 1fr; }
+    RunScreen.-narrow #now { margin: 0; }
+    RunScreen.-narrow #panes > * { display: none; }
+    RunScreen.-narrow.now #now, RunScreen.-narrow.steps #steps, RunScreen.-narrow.budget #right { display: block; }
+    RunScreen.-narrow #journal { height: 5; }
+    RunScreen.-narrow.journal #panes { display: none; }
+    RunScreen.-narrow.journal #journal { height: 1fr; }
+    """
+
+    def __init__(self, session: Session, engine: Runner) -> None:
+        super().__init__(session)
+        self._engine = engine
+        self._reader: asyncio.Task[None] | None = None
+        self._offered: tuple[bool | None, ...] = ()
+        self.painted: Run | None = None
+        """The snapshot that is on screen."""
+
+    def compose_body(self) -> ComposeResult:
+        yield Band()
+        yield Static(id="tabs")
+        with Vertical(id="body"):
+            with Horizontal(id="panes"):
+                yield _page("steps", "Steps")
+                yield _page("now", "Now")
+                with Vertical(id="right"):
+                    yield _page("chart", "Budget")
+                    yield _page("ensemble", "Ensemble")
+            yield _page("journal", "Journal", follow=True)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.action_tab("now")
+        self._reader = asyncio.create_task(self._watch(), name="wizard: run")
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _watch(self) -> None:
+        """Paint at each change, at most ten times a second, and each second for the ages."""
+        async with self._engine.changes() as changed:
+            while True:
+                self.paint()
+                try:
+                    async with asyncio.timeout(1.0):
+                        await changed.wait()
+                except TimeoutError:
+                    continue
+                changed.clear()
+                self.paint()
+                await asyncio.sleep(1 / PAINTS_A_SECOND)
+
+    # -- painting
+
+    @property
+    def _key(self) -> EnsembleKey | None:
+        """The ensemble that the panes are about: that of the member at work, else the plan's first."""
+        run = self._engine.run
+        mine = [pod.ensemble for pod in (run.node.pods if run.node else ()) if pod.member and pod.ensemble]
+        return next(iter((*mine, *run.plan.ensembles)), None)
+
+    def paint(self) -> None:
+        """Bring every pane to the engine's newest snapshot."""
+        run, now = self._engine.run, self.session.clock.now()
+        view = self.session.store.view().ensemble(self._key)
+        members = shape.newest(view, self._engine.members)
+        quorum = shape.quorum(view, members, now)
+        self._head(run, now)
+        self.query_one(Band).tell(answer(run, quorum, now), *_figures(quorum, view, self._engine.timeline))
+        self._page("steps", steps.rows(run, now))
+        title, lines = (summary.title(run), summary.rows(run)) if run.status.ended else gates.middle(run, now)
+        self._page("now", lines, title)
+        self._budget(run, view, now)
+        name = f"Ensemble {view.ensemble.name}" if view else "Ensemble"
+        self._page("ensemble", shape.ensemble(members, run, now), name)
+        self._page("journal", journal.rows(self._engine.journal.events))
+        self._offer()
+        self.painted = run
+
+    def _page(self, name: str, lines: Sequence[Row], title: str = "") -> None:
+        page = self.query_one(f"#{name}", Page)
+        page.show(lines)
+        if title:
+            page.border_title = content(title)
+
+    def _budget(self, run: Run, view: EnsembleView | None, now: float) -> None:
+        page = self.query_one("#chart", Page)
+        budgets = view.budgets if view else ()
+        timeline = self._engine.timeline
+        width = page.scrollable_content_region.width
+        self._page("chart", shape.budget(run, timeline, budgets, now, width), shape.budget_name(timeline, budgets))
+
+    def _head(self, run: Run, now: float) -> None:
+        number = len(run.plan.nodes)
+        pieces = [Piece(f"  {number} {'node' if number == 1 else 'nodes'}", Tone.STRONG)]
+        if run.node is not None and not run.status.ended and number > 1:
+            pieces.append(Piece(f" · node {run.current + 1} of {number}: {run.node.name}"))
+        if run.started_wall is not None and run.started_at is not None:
+            end = run.ended_at if run.ended_at is not None else now
+            pieces.append(Piece(f" · {clock(run.started_wall, seconds=False)}", Tone.DIM))
+            pieces.append(Piece(f" · {span(end - run.started_at):>10}", Tone.DIM))
+        self.say(*pieces)
+
+    def _offer(self) -> None:
+        """Let the footer follow what can be done now."""
+        names = ("pause", "resume", "uncordon", "override", "abort", "back", "close")
+        offered = tuple(self.check_action(name, ()) for name in names)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    # -- keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self._engine.run
+        going = not run.status.ended and not run.aborting
+        halted = run.status is RunStatus.PAUSED or run.pausing
+        match action:
+            case "pause":
+                return going and not halted
+            case "resume":
+                return going and halted
+            case "abort":
+                return going
+            case "uncordon":
+                return going and _may_uncordon(run)
+            case "override":
+                return going and gates.overridable(run) is not None
+            case "back":
+                return not run.status.ended
+            case "close":
+                return run.status.ended
+            case _:
+                return super().check_action(action, parameters)
+
+    def action_pause(self) -> None:
+        self._send(Command(CommandKind.PAUSE))
+
+    def action_resume(self) -> None:
+        self._send(Command(CommandKind.RESUME))
+
+    def action_uncordon(self) -> None:
+        self._send(Command(CommandKind.UNCORDON))
+
+    def action_abort(self) -> None:
+        run = self._engine.run
+        lines = [row("", [Piece("No other change is sent. What is in flight is still awaited and told.")])]
+        if run.cordoned:
+            left = f"{listed(run.cordoned)} stays cordoned until you uncordon it: nothing is uncordoned by itself."
+            lines.append(row("", [Piece(f"! {left}", Tone.WAITING)]))
+        self.program.push_screen(
+            Confirm("Stop this run?", lines, "stop the run", "let it go on", danger=True), self._aborted
+        )
+
+    def _aborted(self, yes: bool | None) -> None:
+        if yes:
+            self._send(Command(CommandKind.ABORT))
+
+    def action_override(self) -> None:
+        """One gate, one step, by the pod's typed name; which gate is fixed when the question is asked."""
+        run = self._engine.run
+        gate, pod = gates.overridable(run), gates.gated(run)
+        if gate is None or pod is None:
+            return
+        name = gate.name
+        lines = [
+            row("", [Piece(f"{name.value}: {gate.evidence}", Tone.STRONG)]),
+            row("", [Piece("This gate alone, for this one step. It is written to the journal with your name.")]),
+            row("", [Piece("! The ensemble may lose its quorum.", Tone.WAITING)]),
+        ]
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self._send(Command(CommandKind.OVERRIDE, name, pod.pod.name))
+
+        question = Confirm(f"Let {pod.pod.name} go all the same?", lines, "override", word=pod.pod.name, danger=True)
+        self.program.push_screen(question, confirmed)
+
+    def _send(self, command: Command) -> None:
+        self._engine.command(command)
+        self.paint()
+
+    def action_logs(self) -> None:
+        self.program.push_screen(LogsScreen(self.session, self._key))
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def action_tab(self, name: str) -> None:
+        """Show one pane where they do not fit side by side; focus it in any case."""
+        for each, _ in TABS:
+            self.set_class(each == name, each)
+        self.query_one("#chart" if name == "budget" else f"#{name}").focus()
+        pieces = [Piece(" ")]
+        for number, (each, label) in enumerate(TABS, 1):
+            here = each == name
+            pieces += [Piece(f" {number} ", Tone.KEY), Piece(f"{label}  ", Tone.STRONG if here else Tone.DIM)]
+        self.query_one("#tabs", Static).update(content(*pieces))
+
+
+def _page(name: str, title: str, *, follow: bool = False) -> Page:
+    page = Page(id=name, follow=follow)
+    page.border_title = title
+    return page
+
+
+def _may_uncordon(run: Run) -> bool:
+    if run.node is not None and run.node.step is NodeStep.HOLD:
+        return True
+    return any(gate.action is not None and gate.action.kind is ActionKind.UNCORDON for gate in run.blocked)
+
+
+def _figures(quorum: Quorum | None, view: EnsembleView | None, timeline: Sequence[BudgetSample]) -> list[Piece]:
+    """Quorum and budget, always in the same place and in the same width."""
+    if quorum is None:
+        return []
+    allowed = timeline[-1].allowed if timeline else view.budgets[0].allowed if view and view.budgets else None
+    return [
+        Piece(f"quorum {quorum.serving}/{quorum.voters}", Tone.SAFE if quorum.can_lose else Tone.WAITING),
+        Piece(f"  can lose {quorum.can_lose}", Tone.DIM),
+        Piece(f"\nbudget allows {'–' if allowed is None else allowed}", Tone.SAFE if allowed else Tone.WAITING),
+    ]

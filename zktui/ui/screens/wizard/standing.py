@@ -1,0 +1,101 @@
+"""One second's answer: is it safe? One word, one sign, one colour and one sentence for the whole run."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from zktui.core.quorum import Health, Quorum
+from zktui.maintenance.model import NodeStep, PodRun, PodStep, Run, RunStatus
+from zktui.ui.screens.wizard.words import count, listed, span
+
+AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
+"""Steps in which a member does not serve by our doing."""
+
+
+class Light(enum.StrEnum):
+    """The colour of the answer; also the CSS class of the band that shows it."""
+
+    SAFE = "safe"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    light: Light
+    sign: str
+    word: str
+    sentence: str
+
+
+def away(run: Run) -> tuple[PodRun, ...]:
+    """Members that this run has evicted and that do not serve again yet."""
+    return tuple(pod for node in run.nodes for pod in node.pods if pod.member and pod.step in AWAY)
+
+
+def answer(run: Run, quorum: Quorum | None, now: float) -> Answer:
+    """The run in one second. `quorum` is the ensemble's newest; None when there is none to judge."""
+    match run.status:
+        case RunStatus.DONE:
+            return Answer(Light.SAFE, "✔", "DONE", _left(run, "Every node is through."))
+        case RunStatus.FAILED:
+            return Answer(Light.BLOCKED, "✖", "FAILED", _left(run, run.message))
+        case RunStatus.ABORTED:
+            return Answer(Light.BLOCKED, "✖", "ABORTED", _left(run, run.message or "You stopped this run."))
+        case _:
+            return _going(run, quorum, now)
+
+
+def _left(run: Run, message: str) -> str:
+    if not run.cordoned:
+        return f"{message} No node is left cordoned by this run."
+    verb = "is" if len(run.cordoned) == 1 else "are"
+    return f"{message} {listed(run.cordoned)} {verb} still cordoned."
+
+
+def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
+    if quorum is not None and quorum.health is Health.NO_QUORUM:
+        lost = f"{quorum.phrase().capitalize()}. Nothing is evicted until it is back."
+        return Answer(Light.BLOCKED, "✖", "NO QUORUM", lost)
+    if run.aborting:
+        return Answer(Light.WAITING, "■", "STOPPING", run.in_flight or "The run ends after the change under way.")
+    if run.status is RunStatus.PAUSED:
+        return Answer(Light.WAITING, "‖", "PAUSED", _exposed(run, now) or "Nothing is sent until you resume.")
+    if run.pausing:
+        return Answer(Light.WAITING, "‖", "PAUSING", run.in_flight or "The run pauses after the change under way.")
+    if run.blocked:
+        gate = run.blocked[0]
+        return Answer(Light.BLOCKED, "■", "BLOCKED", f"{gate.name.value.capitalize()}: {gate.evidence}")
+    if run.node is not None and run.node.step is NodeStep.HOLD:
+        return _holding(run, now)
+    if exposed := _exposed(run, now):
+        return Answer(Light.WAITING, "…", "WAITING", exposed)
+    waiting = [gate for gate in run.gates if not gate.open]
+    if waiting:
+        return Answer(Light.WAITING, "…", "WAITING", f"{waiting[0].name.value.capitalize()}: {waiting[0].evidence}")
+    if quorum is not None and quorum.health is Health.UNKNOWN:
+        return Answer(Light.WAITING, "?", "UNKNOWN", f"Quorum is {quorum.phrase()}. Unknown is no: nothing is evicted.")
+    return Answer(Light.SAFE, "●", "SAFE", run.message or "Every member serves.")
+
+
+def _holding(run: Run, now: float) -> Answer:
+    node = run.node
+    name = node.name if node else ""
+    yours = f"{name} is drained and yours. Press u when you are done with it."
+    if exposed := _exposed(run, now):
+        return Answer(Light.WAITING, "…", "YOURS", f"{yours} {exposed}")
+    return Answer(Light.SAFE, "●", "YOURS", yours)
+
+
+def _exposed(run: Run, now: float) -> str:
+    """Which members are away, and for how long the first of them has been; empty when none is."""
+    gone = away(run)
+    if not gone:
+        return ""
+    since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=now)
+    names = listed(pod.pod.name for pod in gone)
+    noun = count(len(gone), "member")
+    notes = f": {gone[0].note}" if len(gone) == 1 and gone[0].note else ""
+    return f"{names} away for {span(now - since)} ({noun} out){notes}."
