@@ -28,10 +28,14 @@ class Pane(Vertical):
     }
     """
 
+    _title_pieces: tuple[Piece | str, ...] = ()
+
     def titled(self, *pieces: Piece | str) -> None:
         """The title in the rule; the texts may be raw."""
-        # A Content is rendered as it is: only a str would be read as markup.
-        self.border_title = content(*pieces)  # pyright: ignore[reportAttributeAccessIssue]  # typed as str, takes Content
+        if pieces != self._title_pieces:
+            self._title_pieces = pieces
+            # Content is shown as it is: only a str would be read as markup.
+            self.border_title = content(*pieces)
 
 
 class FilterBar(Input):

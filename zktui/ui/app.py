@@ -1,0 +1,97 @@
+"""The interactive program: one app over one session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, cast
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from zktui.errors import UsageError
+from zktui.maintenance.model import Command, CommandKind
+from zktui.session import Session
+from zktui.ui.painting import Painter
+from zktui.ui.screens.leave import LeaveScreen, Leaving
+from zktui.ui.screens.main import MainScreen
+from zktui.ui.screens.small import TooSmallScreen, too_small
+from zktui.ui.theme import DARK, THEMES
+from zktui.ui.widgets.keybar import keys_of
+
+
+class ZktuiApp(App[None]):
+    """Paints what the session's store holds. It begins the session's streams once the first frame is on the screen.
+
+    Raises UsageError when the settings name a theme that does not exist.
+    """
+
+    TITLE = "zktui"
+    COMMAND_PALETTE_BINDING = "colon"
+    COMMAND_PALETTE_DISPLAY = ":"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help"),
+        Binding("q,ctrl+q", "quit", "Quit", key_display="q"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.painter = Painter(session.store)
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = session.settings.theme or DARK.name
+        if wanted not in self.available_themes:
+            names = ", ".join(sorted(self.available_themes))
+            raise UsageError(f"There is no theme {wanted}.", f"Choose one of: {names}.")
+        self.theme = wanted
+
+    def get_default_screen(self) -> Screen[object]:
+        return cast("Screen[object]", MainScreen(self.session, self.painter))
+
+    def on_ready(self) -> None:
+        # Threads that start before the first frame double the time to it.
+        self.session.begin()
+        self.run_worker(self.painter.run(), name="painter")
+
+    def on_resize(self, event: events.Resize) -> None:
+        covered = isinstance(self.screen, TooSmallScreen)
+        if too_small(event.size) and not covered:
+            self.push_screen(TooSmallScreen())
+        elif covered and not too_small(event.size):
+            self.pop_screen()
+
+    # -- keys and commands
+
+    def action_help(self) -> None:
+        from zktui.ui.screens.help import HelpScreen  # noqa: PLC0415  # the first paint does not pay for it
+
+        self.push_screen(HelpScreen(keys_of(self.screen.active_bindings.values())))
+
+    async def action_quit(self) -> None:
+        """Leave; while a run goes on, ask what is to become of it."""
+        engine = self.session.desk.engine
+        if engine is None or engine.run.status.ended:
+            self.exit()
+            return
+
+        def leave(how: Leaving | None) -> None:
+            if how == "abort":
+                engine.command(Command(CommandKind.ABORT))
+            if how is not None:
+                self.exit()
+
+        if not isinstance(self.screen, LeaveScreen):
+            self.push_screen(LeaveScreen(engine.run), leave)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What works here by key, and what has no key."""
+        for key in keys_of(screen.active_bindings.values()):
+            if key.enabled and key.words not in ("Up", "Down", "Page up", "Page down", "First", "Last"):
+                yield SystemCommand(key.words, f"key {key.keys}", lambda press=key.press: self.simulate_key(press))
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save this screen as an SVG", lambda: self.set_timer(0.1, self._shoot))
+
+    def _shoot(self) -> None:
+        self.deliver_screenshot()
