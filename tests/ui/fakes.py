@@ -85,6 +85,8 @@ class World:
         self.store = Store(self.clock)
         self.logs = FakeLogs()
         self.trees = FakeTrees(self.clock)
+        self.begun = 0
+        """How often a front end asked for the streams to begin."""
 
     @property
     def key(self) -> EnsembleKey:
@@ -198,9 +200,22 @@ class World:
         """A Session over this world. `state` is a folder for journals (tmp_path)."""
         cluster, members = FakeCluster(self), FakeMembers(self)
         place = Place("prod-eu1", "prod-eu1", "https://127.0.0.1:6443", "ann", self.namespace)
-        made = desk or Desk(cluster, members, self.clock, self.store.view, state, "ann@desk", read_only)
+        made = desk or Desk(
+            cluster,
+            members,
+            self.clock,
+            self.store.view,
+            state_folder=state,
+            holder="ann@desk",
+            read_only=read_only,
+        )
         settings = Settings(read_only=read_only, state=state)
-        return Session(settings, place, self.clock, self.store, cluster, members, self.logs, self.trees, made)
+        return Session(
+            settings, place, self.clock, self.store, cluster, members, self.logs, self.trees, made, self._begun
+        )
+
+    def _begun(self) -> None:
+        self.begun += 1
 
     def _reset(self, kind: Kind, items: Sequence[Fact]) -> None:
         self.store.apply((Reset(kind, tuple(items), self.clock.now()),))
