@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from zktui.cluster import wire
 from zktui.cluster.access import Access
 from zktui.cluster.heartbeat import Heartbeat
 from zktui.cluster.logs import PodLogs
@@ -38,8 +41,9 @@ class Connection:
         Raises UsageError, CredentialsRefused, NotPermitted or ConnectionFailed.
         """
         self._access.prepare()
-        reply = self._transport.get("/version", bytes)
+        reply = self._transport.get("/version", msgspec.json.Decoder(wire.Version).decode)
         if isinstance(reply, Answer):
+            self.version = reply.value.git_version
             return
         if not isinstance(reply, Refused):
             raise ConnectionFailed(f"{_capital(reply.why)}.", _what_to_check(self.place))

@@ -40,6 +40,15 @@ def refusal(status: wire.Status, code: int, at: float, retry_after: float | None
     return Refused(code, status.reason, status.message or f"HTTP {code}", at, causes, retry_after)
 
 
+def message_of(body: bytes) -> str:
+    """What a refusal's body says in one line, be it a Status or anything else."""
+    try:
+        text = _READ_STATUS.decode(body).message
+    except msgspec.DecodeError:
+        text = body[:400].decode("utf-8", "replace")
+    return " ".join(text.split())
+
+
 def _undecided(code: int, status: wire.Status) -> bool:
     if code in _UNDECIDED_CODES or status.reason in _UNDECIDED_REASONS:
         return True
