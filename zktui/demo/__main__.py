@@ -1,0 +1,95 @@
+"""``python -m zktui.demo --serve --write-kubeconfig FILE``: the rehearsal cluster alone, for kubectl and scripts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from zktui.demo.cluster import DemoCluster
+from zktui.demo.network import NoAddress
+from zktui.demo.zookeeper import MissingSoftware
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, for ``zktui demo`` too."""
+    made = argparse.ArgumentParser(
+        prog="zktui demo", description="A rehearsal Kubernetes with a real ZooKeeper ensemble."
+    )
+    made.add_argument("--serve", action="store_true", help="run the cluster alone until Ctrl-C")
+    made.add_argument("--nodes", type=_at_least(1), default=4, metavar="N", help="nodes (default: 4)")
+    made.add_argument(
+        "--members", type=_at_least(0), default=3, metavar="N", help="members of the ensemble (default: 3)"
+    )
+    made.add_argument("--keep", type=Path, metavar="DIR", help="keep the members' disks here")
+    made.add_argument("--write-kubeconfig", type=Path, metavar="FILE", help="write the cluster's kubeconfig here")
+    return made
+
+
+def _at_least(least: int):  # noqa: ANN202 argparse's own kind of callable
+    def convert(text: str) -> int:
+        value = int(text)
+        if not least <= value <= 250:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and 250")
+        return value
+
+    convert.__name__ = "number"
+    return convert
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+async def serve(options: argparse.Namespace) -> int:
+    """Run until a signal, or until the cluster can't be started; returns the exit code."""
+    loop, received = asyncio.get_running_loop(), list[int]()
+    work = asyncio.ensure_future(_run(options))
+
+    def stop(number: int) -> None:
+        if not received:  # a second Ctrl-C must not interrupt the stopping
+            received.append(number)
+            work.cancel()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await work
+    except asyncio.CancelledError:
+        say("stopped; nothing is left running")
+    return 0 if received == [signal.SIGTERM] else INTERRUPTED
+
+
+async def _run(options: argparse.Namespace) -> None:
+    begun = asyncio.get_running_loop().time()
+    cluster = DemoCluster(nodes=options.nodes, members=options.members, keep=options.keep, on_progress=say)
+    async with cluster:
+        if options.write_kubeconfig:
+            cluster.write_kubeconfig(options.write_kubeconfig)
+            say(f"kubectl --kubeconfig {options.write_kubeconfig} get pods -o wide")
+        try:
+            await cluster.wait_ready()
+            say(f"{options.members} members serve after {asyncio.get_running_loop().time() - begun:.1f} s; Ctrl-C ends")
+        except TimeoutError:
+            say("not all members are ready yet; look at their logs. Ctrl-C ends")
+        await asyncio.Event().wait()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 stopped by SIGTERM, 130 by Ctrl-C or a closed terminal, 2 something is missing on this machine."""
+    options = parser().parse_args(argv)
+    try:
+        return asyncio.run(serve(options))
+    except (MissingSoftware, NoAddress) as why:
+        print(f"zktui demo: {why}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

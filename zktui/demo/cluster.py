@@ -1,0 +1,211 @@
+"""The rehearsal cluster as a whole: everything is started here, and everything started is stopped here."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.resources
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from zktui.demo import zookeeper
+from zktui.demo.container_runner import Host
+from zktui.demo.controllers.base import Controller
+from zktui.demo.controllers.claims import CLASS, PROVISIONER, ClaimController
+from zktui.demo.controllers.disruption import DisruptionController
+from zktui.demo.controllers.endpoints import EndpointsController
+from zktui.demo.controllers.garbage import GarbageCollector
+from zktui.demo.controllers.nodes import LEASE_NAMESPACE, NodeController, create_node
+from zktui.demo.controllers.scheduler import Scheduler
+from zktui.demo.controllers.statefulset import StatefulSetController
+from zktui.demo.discovery import VERSION
+from zktui.demo.events import EventRecorder
+from zktui.demo.kubelet import Kubelet
+from zktui.demo.network import Network
+from zktui.demo.objects import Object, is_ready
+from zktui.demo.process import ProcessGuard
+from zktui.demo.resources import BY_KIND
+from zktui.demo.server import ApiServer
+from zktui.demo.store import Store
+
+CONTEXT = "zktui-demo"
+NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE)
+
+
+def manifest() -> list[Object]:
+    """The objects of ``manifests/zookeeper.yaml``: a part of the installed package, else of the checkout."""
+    packaged = importlib.resources.files("zktui.demo") / "zookeeper.yaml"
+    if packaged.is_file():
+        text = packaged.read_text(encoding="utf-8")
+    else:
+        text = Path(__file__).parents[2].joinpath("manifests", "zookeeper.yaml").read_text(encoding="utf-8")
+    return [entry for entry in yaml.safe_load_all(text) if entry]
+
+
+def with_members(objects: list[Object], members: int) -> list[Object]:
+    """The manifest for that many members: the StatefulSet's replicas and the ``--servers`` of its command."""
+    for entry in objects:
+        if entry["kind"] == "StatefulSet":
+            entry["spec"]["replicas"] = members
+            for container in entry["spec"]["template"]["spec"]["containers"]:
+                container["command"] = [
+                    word.replace("--servers=3", f"--servers={members}") for word in container.get("command", [])
+                ]
+    return objects
+
+
+class DemoCluster:
+    """An async context manager: inside it the cluster serves, after it nothing of it is left.
+
+    ``keep`` is a folder for the members' disks, which then outlive the cluster and are found again by the next
+    one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster. ``on_progress`` gets
+    lines for people. Entering raises :class:`~zktui.demo.zookeeper.MissingSoftware` or
+    :class:`~zktui.demo.network.NoAddress` before anything runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 4,
+        members: int = 3,
+        keep: Path | None = None,
+        on_progress: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.store = Store()
+        self._nodes, self._members, self._keep, self._say = nodes, members, keep, on_progress
+        self._loops: list[asyncio.Task[None]] = []
+        self._temporary: str | None = None
+        self._guard = ProcessGuard()
+        self._network: Network | None = None
+        self._kubelet: Kubelet | None = None
+        self._server: ApiServer | None = None
+
+    @property
+    def server(self) -> ApiServer:
+        """The API server (``url``, ``token``, ``deny``, ``intercept``); only inside the context."""
+        assert self._server is not None, "the cluster is not running"
+        return self._server
+
+    @property
+    def kubelet(self) -> Kubelet:
+        """The kubelet; ``pid`` tells a member's process. Only inside the context."""
+        assert self._kubelet is not None, "the cluster is not running"
+        return self._kubelet
+
+    async def __aenter__(self) -> DemoCluster:
+        loop = asyncio.get_running_loop()
+        distribution = await asyncio.to_thread(zookeeper.find, lambda line: _tell(loop, self._say, line))
+        self._say(f"ZooKeeper {distribution.version} on {distribution.java}")
+        try:
+            await self._start(distribution)
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _start(self, distribution: zookeeper.Distribution) -> None:
+        root = self._root()
+        self._network = Network(root / "run")
+        events = EventRecorder(self.store)
+        host = Host(self.store, events, self._network, self._guard, distribution, root)
+        self._kubelet = Kubelet(host)
+        self._server = ApiServer(self.store, self._kubelet)
+        self._populate(self._network)
+        self._kubelet.start()
+        controllers: list[Controller] = [
+            kind(self.store, events)
+            for kind in (
+                StatefulSetController,
+                Scheduler,
+                DisruptionController,
+                EndpointsController,
+                NodeController,
+                GarbageCollector,
+            )
+        ]
+        controllers.append(ClaimController(self.store, events, root))
+        self._loops = [asyncio.ensure_future(controller.run()) for controller in controllers]
+        await self._server.start()
+        self._say(f"Kubernetes API on {self._server.url}, {self._nodes} nodes")
+
+    def _root(self) -> Path:
+        if self._keep is None:
+            self._temporary = tempfile.mkdtemp(prefix="zktui-demo-")
+            return Path(self._temporary)
+        self._keep.mkdir(parents=True, exist_ok=True)
+        return self._keep.resolve()
+
+    def _populate(self, network: Network) -> None:
+        """What a fresh cluster holds, and the ensemble."""
+        for name in NAMESPACES:
+            self.store.create("namespaces", {"metadata": {"name": name}})
+        for number in range(1, self._nodes + 1):
+            create_node(self.store, network, number, str(VERSION["gitVersion"]))
+        annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
+        body = {"provisioner": PROVISIONER, "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}
+        self.store.create(
+            "storageclasses.storage.k8s.io", {"metadata": {"name": CLASS, "annotations": annotations}, **body}
+        )
+        if self._members:
+            for entry in with_members(manifest(), self._members):
+                self.store.create(BY_KIND[(entry["apiVersion"], entry["kind"])].key, entry)
+
+    async def stop(self) -> None:
+        """Stop everything; may be called more than once."""
+        if self._server is not None:
+            await self._server.stop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._kubelet is not None:
+            await self._kubelet.stop()
+        await self._guard.close()
+        if self._network is not None:
+            self._network.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._loops, self._server, self._kubelet, self._network, self._temporary = [], None, None, None, None
+
+    # -- for those who use it ------------------------------------------------------------------------------
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """A kubeconfig whose only context is ``zktui-demo``, in namespace default."""
+        return self.server.kubeconfig(CONTEXT)
+
+    def write_kubeconfig(self, path: Path) -> None:
+        """Write it, readable by the user only; folders are made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+
+    async def wait_ready(self, seconds: float = 90) -> None:
+        """Until every member is Ready, which here means that it serves; raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            version = self.store.version
+            ready = self._count_ready()
+            changes = self.store.subscribe("pods", since_rv=version)
+            while ready < self._members:
+                await anext(changes)
+                now_ready = self._count_ready()
+                if now_ready != ready:
+                    self._say(f"{now_ready} of {self._members} members are ready")
+                ready = now_ready
+            await changes.aclose()
+
+    def _count_ready(self) -> int:
+        return sum(1 for pod in self.store.list("pods", "default", "app=zk")[0] if is_ready(pod))
+
+
+def _tell(loop: asyncio.AbstractEventLoop, say: Callable[[str], None], line: str) -> None:
+    """Progress from a thread; raises once the loop is closed, which ends that thread's work."""
+    loop.call_soon_threadsafe(say, line)

@@ -1,0 +1,314 @@
+"""What ``kubectl exec`` can run in a container of the rehearsal cluster.
+
+A container here is a process and some folders, with no file system or process table of its own, so commands are
+answered from what the container would see. ``zkCli.sh`` is ZooKeeper's real client. Anything else ends as it
+does in a container that lacks the program. Nothing a user types is ever run by the shell of this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from zktui.demo import four_letter
+from zktui.demo.network import own_name
+from zktui.demo.objects import Object
+from zktui.demo.process import Child, ProcessGuard
+from zktui.demo.runtime import ExecProcess
+from zktui.demo.server_config import BadCommand, ServerConfig, unwrap
+from zktui.demo.volumes import PodFiles
+from zktui.demo.zookeeper import Distribution
+
+CLI_JVM = ("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+CLI_LOGBACK = (
+    '<configuration><appender name="E" class="ch.qos.logback.core.ConsoleAppender"><target>System.err</target>'
+    "<encoder><pattern>%d{ISO8601} - %-5p [%t:%C{1}@%L] - %m%n</pattern></encoder></appender>"
+    '<root level="WARN"><appender-ref ref="E"/></root></configuration>\n'
+)
+USER = "zookeeper"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container, as a command in it sees it. ``server`` is None where no ZooKeeper runs."""
+
+    pod: Object
+    spec: Object
+    files: PodFiles
+    ip: str
+    hosts: Path
+    server: ServerConfig | None
+    main: Child
+    started: float
+    distribution: Distribution
+    guard: ProcessGuard
+
+    @property
+    def client_port(self) -> int:
+        return self.server.client_port if self.server else 2181
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command wrote, and its exit code."""
+
+    out: str = ""
+    err: str = ""
+    code: int = 0
+
+
+async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes] | None = None) -> ExecProcess:
+    """Start ``argv`` in the container."""
+    try:
+        words = unwrap(argv)
+    except BadCommand as why:
+        return Answered(Answer(err=f"{why}\n", code=2))
+    name = PurePosixPath(words[0]).name if words else ""
+    if name == "zkCli.sh":
+        return await _zk_cli(container, words[1:], stdin)
+    command = COMMANDS.get(name)
+    if command is None:
+        return Answered(_no_such_program(argv, words))
+    return Answered(await command(container, words[1:]))
+
+
+def _no_such_program(argv: list[str], words: list[str]) -> Answer:
+    if argv != words:
+        return Answer(err=f"sh: 1: {words[0] if words else ''}: not found\n", code=127)
+    name = words[0] if words else ""
+    runtime = "OCI runtime exec failed: exec failed: unable to start container process: exec: "
+    return Answer(err=f'{runtime}"{name}": executable file not found in $PATH: unknown\n', code=127)
+
+
+class Answered:
+    """An :class:`~zktui.demo.runtime.ExecProcess` whose output is known already."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @property
+    def stdout(self) -> AsyncIterator[bytes]:
+        return _once(self._answer.out)
+
+    @property
+    def stderr(self) -> AsyncIterator[bytes]:
+        return _once(self._answer.err)
+
+    async def wait(self) -> int:
+        return self._answer.code
+
+    def kill(self) -> None:
+        """Nothing is left to end."""
+
+
+async def _once(text: str) -> AsyncIterator[bytes]:
+    if text:
+        yield text.encode()
+
+
+class Spawned:
+    """An :class:`~zktui.demo.runtime.ExecProcess` that is a real process."""
+
+    def __init__(self, process: Child, stdin: AsyncIterator[bytes] | None) -> None:
+        self._process = process
+        self._feeding = asyncio.ensure_future(process.feed(stdin)) if stdin is not None else None
+
+    @property
+    def stdout(self) -> AsyncIterator[bytes]:
+        return self._process.chunks()
+
+    @property
+    def stderr(self) -> AsyncIterator[bytes]:
+        return self._process.chunks(error=True)
+
+    async def wait(self) -> int:
+        code = await self._process.wait()
+        if self._feeding is not None:
+            self._feeding.cancel()
+        return code
+
+    def kill(self) -> None:
+        self._process.signal(signal.SIGKILL)
+
+
+async def _zk_cli(container: Container, args: list[str], stdin: AsyncIterator[bytes] | None) -> ExecProcess:
+    """ZooKeeper's own command line client, connected to this pod's server unless told otherwise."""
+    logback = container.files.folder / "zkcli-logback.xml"
+    if not logback.exists():
+        logback.write_text(CLI_LOGBACK)
+    server = f"{container.ip}:{container.client_port}"
+    if "-server" in args[:-1]:
+        place = args.index("-server") + 1
+        local = args[place].replace("localhost:", f"{container.ip}:").replace("127.0.0.1:", f"{container.ip}:")
+        args = [*args[:place], local, *args[place + 1 :]]
+    else:
+        args = ["-server", server, *args]
+    process = await container.guard.start(
+        [
+            str(container.distribution.java),
+            *CLI_JVM,
+            f"-Djdk.net.hosts.file={container.hosts}",
+            f"-Dlogback.configurationFile={logback}",
+            "-cp",
+            container.distribution.classpath,
+            "org.apache.zookeeper.ZooKeeperMain",
+            *args,
+        ],
+        stdin=stdin is not None,
+        merge=False,
+    )
+    return Spawned(process, stdin)
+
+
+# -- the programs ------------------------------------------------------------------------------------------
+
+
+async def _hostname(container: Container, args: list[str]) -> Answer:
+    host, _, domain = own_name(container.pod).partition(".")
+    match args:
+        case [] | ["-s"]:
+            return Answer(f"{host}\n")
+        case ["-f"] | ["--fqdn"]:
+            return Answer(f"{host}.{domain}\n" if domain else f"{host}\n")
+        case ["-d"]:
+            return Answer(f"{domain}\n")
+        case ["-i"] | ["-I"]:
+            return Answer(f"{container.ip}\n")
+        case _:
+            return Answer(err=f"hostname: invalid option -- '{args[0].lstrip('-')}'\n", code=1)
+
+
+async def _cat(container: Container, args: list[str]) -> Answer:
+    out, err = "", ""
+    for name in args:
+        path = container.files.path(container.spec, name)
+        if name == "/etc/hosts":
+            path = container.hosts
+        if path.is_dir():
+            err += f"cat: {name}: Is a directory\n"
+        elif path.is_file():
+            out += path.read_text(errors="replace")
+        else:
+            err += f"cat: {name}: No such file or directory\n"
+    return Answer(out, err, 1 if err else 0)
+
+
+async def _ls(container: Container, args: list[str]) -> Answer:
+    options = "".join(word[1:] for word in args if word.startswith("-"))
+    names = [word for word in args if not word.startswith("-")] or ["/"]
+    out, err = "", ""
+    for name in names:
+        path = container.files.path(container.spec, name)
+        if not path.exists():
+            err += f"ls: cannot access '{name}': No such file or directory\n"
+            continue
+        entries = [path] if "d" in options or path.is_file() else sorted(path.iterdir())
+        shown = [(entry, name if entry is path else entry.name) for entry in entries]
+        if len(names) > 1 and path.is_dir() and "d" not in options:
+            out += f"{name}:\n"
+        for entry, label in shown:
+            if entry is path or "a" in options or not label.startswith("."):
+                out += (_long(entry, label) if "l" in options else label) + "\n"
+    return Answer(out, err, 2 if err else 0)
+
+
+def _long(path: Path, label: str) -> str:
+    """A line of ``ls -l``; by fsGroup the files belong to the pod's user."""
+    found = path.stat()
+    when = time.strftime("%b %e %H:%M", time.gmtime(found.st_mtime))
+    return f"{stat.filemode(found.st_mode)} {found.st_nlink} {USER} {USER} {found.st_size:>6} {when} {label}"
+
+
+async def _echo(container: Container, args: list[str]) -> Answer:
+    return Answer(" ".join(args) + "\n")
+
+
+async def _ps(container: Container, args: list[str]) -> Answer:
+    """The container's one process, as it would call itself there."""
+    begun = time.strftime("%H:%M", time.gmtime(container.started))
+    what = "sleep"
+    if container.server is not None:
+        conf = container.server.flags["conf_dir"]
+        what = f"java -cp /opt/zookeeper/* org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg"
+    lines = [
+        f"{'UID':<12} {'PID':>5} {'PPID':>5}  C STIME TTY          TIME CMD",
+        f"{USER:<12} {1:>5} {0:>5}  0 {begun} ?        00:00:00 {what}",
+        f"{USER:<12} {42:>5} {0:>5}  0 {time.strftime('%H:%M', time.gmtime())} ?        00:00:00 ps {' '.join(args)}",
+    ]
+    return Answer("\n".join(lines) + "\n")
+
+
+async def _pkill(container: Container, args: list[str]) -> Answer:
+    """Signals the container's own process, and only it."""
+    number = signal.SIGTERM
+    if args and args[0].startswith("-"):
+        name = args[0].lstrip("-").removeprefix("SIG")
+        found = [entry for entry in signal.Signals if name in (entry.name.removeprefix("SIG"), str(entry.value))]
+        if not found:
+            return Answer(err=f"pkill: invalid option -- '{name}'\n", code=2)
+        number, args = found[0], args[1:]
+    if args != ["java"] or container.server is None or not container.main.running:
+        return Answer(code=1)
+    container.main.signal(number)
+    return Answer()
+
+
+async def _zookeeper_ready(container: Container, args: list[str]) -> Answer:
+    """``zookeeper-ready PORT``: is the server alive (``ruok``)? With ``serving``: has its ``srvr`` a Mode?
+
+    The one-argument form is the tutorial's; a server that does not whitelist ``ruok`` answers with a refusal,
+    and that is alive too.
+    """
+    if not args or not args[0].isdigit() or len(args) > 2:
+        return Answer(err="zookeeper-ready: usage: zookeeper-ready PORT [serving]\n", code=2)
+    serving = args[1:] == ["serving"]
+    word = "srvr" if serving else "ruok"
+    try:
+        answer = await four_letter.ask(container.ip, int(args[0]), word)
+    except OSError:
+        return Answer(err=f"zookeeper-ready: port {args[0]}: Connection refused\n", code=1)
+    if serving:
+        mode = four_letter.mode(answer)
+        return Answer(code=0) if mode in four_letter.SERVING else Answer(answer, code=1)
+    return Answer(code=0) if answer else Answer(code=1)
+
+
+async def _zk_server(container: Container, args: list[str]) -> Answer:
+    """``zkServer.sh status``."""
+    if args[:1] != ["status"] or container.server is None:
+        return Answer(err="zkServer.sh: only status can be asked for here\n", code=1)
+    conf = f"Using config: {container.server.flags['conf_dir']}/zoo.cfg\n"
+    try:
+        mode = four_letter.mode(await four_letter.ask(container.ip, container.client_port, "srvr"))
+    except OSError:
+        mode = ""
+    if not mode:
+        return Answer(err=conf + "Error contacting service. It is probably not running.\n", code=1)
+    return Answer(f"Client port found: {container.client_port}. Mode: {mode}\n", conf)
+
+
+async def _true(container: Container, args: list[str]) -> Answer:
+    return Answer()
+
+
+async def _false(container: Container, args: list[str]) -> Answer:
+    return Answer(code=1)
+
+
+COMMANDS: dict[str, Callable[[Container, list[str]], Awaitable[Answer]]] = {
+    "cat": _cat,
+    "echo": _echo,
+    "false": _false,
+    "hostname": _hostname,
+    "ls": _ls,
+    "pkill": _pkill,
+    "ps": _ps,
+    "true": _true,
+    "zkServer.sh": _zk_server,
+    "zookeeper-ready": _zookeeper_ready,
+}

@@ -1,0 +1,176 @@
+"""Child processes that can't outlive us: the rehearsal cluster's containers.
+
+On Linux the kernel kills a child when its parent dies (``PR_SET_PDEATHSIG``), however that happens. Elsewhere a
+guard process reads a pipe from us, and when the pipe ends without our farewell it kills what we had started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+LINE_LIMIT = 1 << 20
+"""Bytes of one line of output; a longer one is cut in pieces, as container runtimes do (at 16 KiB)."""
+
+GUARD = """
+import os, signal, sys
+pids = set()
+for line in sys.stdin:
+    (pids.add if line[0] == "+" else pids.discard)(int(line[1:]))
+for pid in pids:
+    try: os.kill(pid, signal.SIGKILL)
+    except OSError: pass
+"""
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _die_with(parent: int) -> None:
+    """Runs in the child between fork and exec: only system calls, nothing that takes a lock."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before prctl was called
+            os._exit(128 + signal.SIGKILL)
+
+
+class ProcessGuard:
+    """Starts children and remembers them. One for each rehearsal cluster; :meth:`close` kills what is left."""
+
+    def __init__(self) -> None:
+        self._children: set[Child] = set()
+        self._guard: subprocess.Popen[str] | None = None
+
+    async def start(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        stdin: bool = False,
+        merge: bool = True,
+    ) -> Child:
+        """Start ``command`` in a session of its own, so that a terminal's Ctrl-C reaches us and not it.
+
+        ``merge`` sends stderr along stdout. Raises OSError when the program can't be started.
+        """
+        parent = os.getpid()
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE if stdin else DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT if merge else PIPE,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+            preexec_fn=(lambda: _die_with(parent)) if _libc is not None else None,  # noqa: PLW1509 only system calls
+            limit=LINE_LIMIT,
+        )
+        child = Child(process, self._forget)
+        self._children.add(child)
+        self._tell("+", child)
+        return child
+
+    def _forget(self, child: Child) -> None:
+        self._children.discard(child)
+        self._tell("-", child)
+
+    def _tell(self, sign: str, child: Child) -> None:
+        if _libc is not None:
+            return
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-c", GUARD], stdin=subprocess.PIPE, text=True, start_new_session=True
+            )
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(f"{sign}{child.pid}\n")
+        self._guard.stdin.flush()
+
+    async def close(self) -> None:
+        """Kill every child that still runs, and wait until all are gone."""
+        left = list(self._children)
+        for child in left:
+            child.signal(signal.SIGKILL)
+        await asyncio.gather(*(child.wait() for child in left))
+        if self._guard is not None:
+            self._guard.communicate()
+
+
+class Child:
+    """A running child. It is waited for from the start, so a dead one never stays as a zombie."""
+
+    def __init__(self, process: Process, gone: Callable[[Child], None]) -> None:
+        self._process = process
+        self._gone = gone
+        self._waiter = asyncio.ensure_future(self._wait())
+
+    async def _wait(self) -> int:
+        code = await self._process.wait()
+        self._gone(self)
+        return code if code >= 0 else 128 - code
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    async def wait(self) -> int:
+        """The exit code as a container runtime tells it: 137 for SIGKILL, 143 for SIGTERM."""
+        return await asyncio.shield(self._waiter)
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens when the child has ended."""
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def stop(self, grace: float) -> int:
+        """SIGTERM, and SIGKILL after ``grace`` seconds; returns the exit code."""
+        self.signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(self.wait(), grace)
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            return await self.wait()
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Lines of the output without their ends, until it closes."""
+        stream = self._process.stdout
+        assert stream is not None
+        while True:
+            try:
+                line = await stream.readuntil(b"\n")
+            except asyncio.IncompleteReadError as end:
+                if end.partial:
+                    yield end.partial
+                return
+            except asyncio.LimitOverrunError:
+                line = await stream.read(LINE_LIMIT)
+            yield line.rstrip(b"\r\n")
+
+    async def chunks(self, *, error: bool = False) -> AsyncIterator[bytes]:
+        """Output (or error output, where it is not merged) as it comes."""
+        stream = self._process.stderr if error else self._process.stdout
+        while stream is not None and (chunk := await stream.read(65536)):
+            yield chunk
+
+    async def feed(self, source: AsyncIterator[bytes]) -> None:
+        """Write ``source`` to the child's input and close it at the end of ``source``."""
+        stream = self._process.stdin
+        assert stream is not None
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            async for chunk in source:
+                stream.write(chunk)
+                await stream.drain()
+        stream.close()
