@@ -123,7 +123,7 @@ class Handler(SequentialThreadingHandler):
         try:
             self.sock = self._dial(self._pod, self._port, self._timeout)
         except OSError as error:
-            self.failure = str(error) or "it can't be reached"
+            self.failure = error.strerror or str(error) or "it can't be reached"
             raise
         return self.sock
 

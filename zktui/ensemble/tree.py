@@ -25,7 +25,8 @@ _RUN = 20_000
 # Seconds more for each child or byte of a long reply: 12 MB over a slow line take their time.
 _PER_CHILD = 1 / 50_000
 _PER_BYTE = 1 / 250_000
-_PERMS = ((1, "r"), (2, "w"), (4, "c"), (8, "d"), (16, "a"))  # org.apache.zookeeper.ZooDefs.Perms, as zkCli shows them
+_PERMS = ((4, "c"), (8, "d"), (1, "r"), (2, "w"), (16, "a"))
+"""Bits of org.apache.zookeeper.ZooDefs.Perms, in zkCli's order."""
 
 
 class SessionTrees:
@@ -107,6 +108,8 @@ class SessionTree:
         with self._lock:
             if self._session is not None and self._session.alive:
                 return self._session
+            if self._session is not None:
+                self._session.close()  # lost while nobody read: kazoo still holds threads and sockets for it
             for pod in self._pods:
                 if pod.name in tried or self._closed:
                     continue
@@ -155,7 +158,7 @@ def _get(session: Session, path: str, limit: int) -> Znode:
 
 
 def _acl(session: Session, pending: Pending[tuple[list[RawAcl], RawStat]]) -> tuple[str, ...]:
-    """Without the permission to read it (`r` or `a`, 3.5.9 and later) there is none to show."""
+    """Where it can't be read there is none to show: it is no reason to show nothing at all."""
     try:
         entries, _ = session.answer(pending, READ_TIMEOUT)
     except Refusal:
