@@ -7,8 +7,10 @@ import contextlib
 import getpass
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zktui.core.clock import SystemClock
@@ -101,7 +103,15 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
     watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
     namespace = None if settings.all_namespaces else connection.place.namespace
     feeds = _Feeds(store, (*connection.sources(namespace), watcher))
-    desk = Desk(connection.cluster, members, clock, store.view, settings.state, holder(), settings.read_only)
+    desk = Desk(
+        connection.cluster,
+        members,
+        clock,
+        store.view,
+        state_folder=settings.state,
+        holder=holder(),
+        read_only=settings.read_only,
+    )
     try:
         yield Session(
             settings=settings,
@@ -158,3 +168,21 @@ def holder() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}/{os.getpid()}"
+
+
+def serve_demo(options: Sequence[str]) -> int:
+    """`zktui demo --serve`: the rehearsal cluster alone, until Ctrl-C. Returns its exit code."""
+    from zktui.demo.__main__ import main
+
+    return main(options)
+
+
+def run_demo(settings: Settings, options: Sequence[str]) -> int:
+    """`zktui demo`: a rehearsal cluster, and the interactive program on it. Returns the program's exit code."""
+    from zktui.rehearsal import rehearsal
+
+    with rehearsal(options) as kubeconfig:
+        code = run_interactive(replace(settings, kubeconfig=str(kubeconfig), context=None, namespace=None))
+        sys.stdout.write("Stopping the demo cluster ...\n")
+        sys.stdout.flush()
+        return code
