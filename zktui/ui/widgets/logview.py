@@ -21,9 +21,9 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.longlines import LongLines
 from zktui.ui.widgets.zklog import Level, read
 
-CAPACITY = 200_000
-"""Lines kept over all members: at ZooKeeper's usual length some 70 MB when full."""
-SLICE = 20_000
+CAPACITY = 100_000
+"""Lines kept over all members: at ZooKeeper's usual length some 50 MB when full."""
+SLICE = 10_000
 """Lines looked at between two turns of the event loop while a filter is applied: some 10 ms."""
 HUES = 8
 LEVELS = {
