@@ -28,9 +28,8 @@ class ZktuiApp(App[None]):
     """
 
     TITLE = "zktui"
-    COMMAND_PALETTE_BINDING = "colon"
-    COMMAND_PALETTE_DISPLAY = ":"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("colon", "command_palette", "Command"),
         Binding("question_mark", "help", "Help"),
         Binding("q,ctrl+q", "quit", "Quit", key_display="q"),
     ]

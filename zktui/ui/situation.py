@@ -54,6 +54,7 @@ def _denied(view: View, denied: list[Kind], place: Place, settings: Settings) ->
         f"{who} is not permitted to list {names} {_where(place, settings)}.",
         (
             *(view.sources[kind].why for kind in denied),
+            "",
             "Ask for a role that may get, list and watch them, or look elsewhere: --namespace, --context.",
             "Nothing was changed.",
         ),
@@ -67,6 +68,7 @@ def _unreachable(view: View, lost: list[Kind], place: Place) -> Situation:
         f"The API server {place.server} can't be reached.",
         (
             view.sources[lost[0]].why,
+            "",
             "zktui keeps trying. Check the network, the VPN and the credentials, or choose another --context.",
             "Nothing was changed.",
         ),

@@ -41,12 +41,18 @@ DARK = Theme(
         "text-success": "#4FD97F",
         "text-warning": "#F5BE4F",
         "text-error": "#FF6F6F",
-        "text-accent": "#DDAAFF",
-        "text-primary": "#82B6FF",
-        "footer-key-foreground": "#82B6FF",
+        "text-accent": "#D88CFF",
+        "text-primary": "#5FAAFF",
+        "footer-key-foreground": "#5FAAFF",
         "footer-background": "#161B24",
         "border": "#3A4658",
         "border-blurred": "#2A3342",
+        "scrollbar": "#3A4658",
+        "scrollbar-hover": "#4A5A72",
+        "scrollbar-active": "#5FAAFF",
+        "scrollbar-background": "#161B24",
+        "scrollbar-background-hover": "#161B24",
+        "scrollbar-background-active": "#161B24",
     },
 )
 
@@ -64,16 +70,23 @@ LIGHT = Theme(
     panel="#E6E6DE",
     dark=False,
     variables={
-        "text-success": "#14692F",
+        "text-success": "#0F7A33",
         "text-warning": "#8A5200",
         "text-error": "#B71C1C",
         "text-accent": "#6A2395",
-        "text-primary": "#184E9F",
-        "footer-key-foreground": "#184E9F",
+        "text-primary": "#1040B0",
+        "footer-key-foreground": "#1040B0",
         "footer-background": "#F2F2EC",
         "border": "#A9ADB6",
         "border-blurred": "#CFD1D4",
+        "scrollbar": "#B4B9C4",
+        "scrollbar-hover": "#959CAA",
+        "scrollbar-active": "#1040B0",
+        "scrollbar-background": "#F2F2EC",
+        "scrollbar-background-hover": "#F2F2EC",
+        "scrollbar-background-active": "#F2F2EC",
     },
 )
 
+# The text colours are chosen so that a 16-colour terminal, too, shows them as green, yellow, red, magenta and blue.
 THEMES = (DARK, LIGHT)

@@ -12,10 +12,16 @@ from zktui.ui.widgets.oneline import Line, Lines, Part
 
 
 class BudgetLines(Lines):
-    """A line for each budget; one line that says so when there is none."""
+    """A line for each budget, and one for what is wrong with them."""
 
-    def paint(self, ensemble: EnsembleView | None, stale: bool) -> None:
-        self.show(*budget_lines(ensemble, stale))
+    def paint(self, ensemble: EnsembleView | None, *, stale: bool, figures: bool) -> None:
+        """Without `figures` only what is wrong is said: they stand in the banner then."""
+        lines = budget_lines(ensemble, stale)
+        self.show(*(lines if figures else tuple(Line(line.left) for line in lines if _warns(line))))
+
+
+def _warns(line: Line) -> bool:
+    return any(piece.tone is Tone.BLOCKED for part in line.left for piece in part.pieces)
 
 
 def budget_lines(ensemble: EnsembleView | None, stale: bool) -> tuple[Line, ...]:
@@ -35,9 +41,10 @@ def budget_lines(ensemble: EnsembleView | None, stale: bool) -> tuple[Line, ...]
 
 def _figures(budget: Budget, stale: bool) -> tuple[Part, ...]:
     def part(words: str, number: int, priority: int = 0) -> Part:
-        return Part(
-            (Piece(f"{words} ", Tone.DIM), Piece(f"{number:>2}", Tone.STALE if stale else Tone.PLAIN)), priority
-        )
+        figure = Piece(f"{number:>{digits}}", Tone.STALE if stale else Tone.PLAIN)
+        return Part((Piece(f"{words} ", Tone.DIM), figure), priority)
+
+    digits = len(str(budget.expected))
 
     rule = (
         f"minAvailable {budget.min_available}" if budget.min_available else f"maxUnavailable {budget.max_unavailable}"
@@ -57,7 +64,7 @@ def _figures(budget: Budget, stale: bool) -> tuple[Part, ...]:
 def allows_piece(budget: Budget, stale: bool) -> Piece:
     """How many evictions the budget would grant now; its tone says whether that helps."""
     tone = Tone.STALE if stale else Tone.SAFE if allows(budget) else Tone.WAITING
-    return Piece(f"{budget.allowed:>2}", tone)
+    return Piece(f"{budget.allowed:>{len(str(budget.expected))}}", tone)
 
 
 def allows(budget: Budget) -> bool:

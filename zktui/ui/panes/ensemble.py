@@ -24,7 +24,7 @@ COLUMNS = (
     Column("MEMBER", 6, 24),
     Column("ROLE", 10, 12),
     Column("NODE", 6, 20),
-    Column("READY", 5, 22),
+    Column("READY", 15, 22),
     Column("ZXID", 10, 17, "right", priority=2),
     Column("LAG", 3, 9, "right", priority=1),
     Column("CONNS", 5, 7, "right", priority=3),
@@ -151,12 +151,13 @@ class EnsemblePane(GridPane):
         yield self._detail
         yield self._budgets
 
-    def show(self, view: View, ensemble: EnsembleView | None) -> None:
+    def show(self, view: View, ensemble: EnsembleView | None, *, figures: bool = True) -> None:
+        """`figures`: the budgets' figures stand here, not in the banner."""
         self._view, self._ensemble = view, ensemble
         self.grid.set_rows([member_row(m, view) for m in ensemble.members] if ensemble else ())
         self._title()
         self._detail_shown()
-        self._budgets.paint(ensemble, is_stale(view, Kind.BUDGETS))
+        self._budgets.paint(ensemble, stale=is_stale(view, Kind.BUDGETS), figures=figures)
 
     def _title(self) -> None:
         if self._ensemble is None:

@@ -51,15 +51,17 @@ def state_pieces(node: Node, stale: bool = False) -> tuple[Piece, ...]:
     """Ready or not, cordoned or not, and what presses it, in words."""
     match node.ready:
         case True:
-            pieces = [Piece("Ready", Tone.STALE if stale else Tone.SAFE)]
+            # kubectl's "Ready,SchedulingDisabled": a cordoned node is ready unless it says otherwise.
+            pieces = [] if node.unschedulable else [Piece("Ready", Tone.STALE if stale else Tone.SAFE)]
         case False:
             pieces = [Piece("✗ NotReady", Tone.BLOCKED)]
         case None:
             pieces = [Piece("? Unknown", Tone.BLOCKED)]
     if node.unschedulable:
-        pieces.append(Piece(" ⊘ cordoned", Tone.WAITING))
-    pieces += [Piece(f" ⚠ {pressure.removesuffix('Pressure')}", Tone.WAITING) for pressure in node.pressures]
-    return tuple(pieces)
+        pieces.append(Piece("⊘ cordoned", Tone.WAITING))
+    pieces += [Piece(f"⚠ {pressure.removesuffix('Pressure')}", Tone.WAITING) for pressure in node.pressures]
+    spaced = [one for piece in pieces for one in (Piece(" "), piece)]
+    return tuple(spaced[1:])
 
 
 class NodesPane(GridPane):

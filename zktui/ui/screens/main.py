@@ -31,6 +31,7 @@ from zktui.ui.widgets.tabs import TabLine
 
 WIDE = (100, 30)
 """Columns and lines from which all panes are shown at once; below, they are tabs."""
+PANES = Binding.Group("Panes")
 TABS = (("ensemble", "1 Ensemble"), ("logs", "2 Logs"), ("znodes", "3 Znodes"))
 
 
@@ -39,12 +40,12 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "maintain", "Maintain"),
-        Binding("1", "focus_pane('ensemble')", "Ensemble"),
-        Binding("2", "focus_pane('logs')", "Logs"),
-        Binding("3", "focus_pane('znodes')", "Znodes"),
-        Binding("n", "focus_pane('nodes')", "Nodes"),
         Binding("z", "zoom", "Zoom"),
         Binding("e", "ensembles", "Ensembles"),
+        Binding("1", "focus_pane('ensemble')", "Ensemble", group=PANES),
+        Binding("2", "focus_pane('logs')", "Logs", group=PANES),
+        Binding("3", "focus_pane('znodes')", "Znodes", group=PANES),
+        Binding("n", "focus_pane('nodes')", "Nodes", group=PANES),
         Binding("tab", "app.focus_next", "Next pane", show=False),
         Binding("shift+tab", "app.focus_previous", "Previous pane", show=False),
     ]
@@ -148,7 +149,7 @@ class MainScreen(Screen[None]):
             tabbed=self.has_class("-tabbed"),
         )
         self._say(situation(view, session.place, session.settings))
-        self._ensemble_pane.show(view, ensemble)
+        self._ensemble_pane.show(view, ensemble, figures=not self.has_class("-tabbed"))
         self._nodes_pane.show(view, ensemble)
         self._log_pane.show(ensemble)
         self._znode_pane.show(ensemble)
@@ -160,8 +161,9 @@ class MainScreen(Screen[None]):
         self._situation = now
         self.set_class(now is not None, "-nothing")
         if now is not None:
+            self.set_focus(None)
             words: list[Content] = [content(Piece(now.headline, now.tone)), Content("")]
-            words += [content(line) for line in now.lines if line]
+            words += [content(line) for line in now.lines]
             self.query_one("#situation", Static).update(Content("\n").join(words))
         elif self.focused is None:
             self._ensemble_pane.grid.focus()

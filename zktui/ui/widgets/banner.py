@@ -66,9 +66,9 @@ def stale_part(view: View) -> tuple[Part, ...]:
     if not cut:
         return ()
     kind, fresh = min(cut, key=lambda one: one[1].heard_at)
-    age = "" if fresh.heard_at == float("-inf") else f" for {span(view.at - fresh.heard_at)}"
+    age = "" if fresh.heard_at == float("-inf") else f" {span(view.at - fresh.heard_at)}"
     more = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
-    return (Part((Piece(f"⚠ {kind}{more} silent{age}", Tone.BLOCKED),)),)
+    return (Part((Piece(f"⚠ stale: {kind}{more}{age}", Tone.BLOCKED),)),)
 
 
 def run_part(run: Run | None) -> tuple[Part, ...]:

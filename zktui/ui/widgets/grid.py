@@ -20,6 +20,8 @@ from zktui.ui.widgets.lines import LineView
 SortKey = tuple[int, float, str]
 GUTTER = 2
 """Cells before the first column: the cursor's mark, or the tick of a marked row, and a blank."""
+MARGIN = 1
+"""Cells after the last column, so that right-aligned figures do not touch the pane beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Row:
         return all(word in hay for word in needle.casefold().split())
 
 
-class Grid(LineView):
+class Grid(LineView, inherit_bindings=False):
     """A table of rows.
 
     `set_rows` takes the whole list and repaints only the lines that differ. The cursor stays on its UID; when that row
@@ -67,7 +69,7 @@ class Grid(LineView):
         Binding("home", "edge(False)", "First", show=False),
         Binding("end,G", "edge(True)", "Last", show=False),
         Binding("enter", "choose", "Open", show=False),
-        Binding("s", "sort(1)", "Sort", show=False),
+        Binding("s", "sort(1)", "Sort"),
         Binding("S", "turn", "Reverse sort", show=False),
         Binding("space", "mark", "Mark", show=False),
     ]
@@ -230,7 +232,7 @@ class Grid(LineView):
         return (0, one.rank, "") if one.rank is not None else (1, 0.0, one.text.casefold())
 
     def _layout(self) -> None:
-        room = self.scrollable_content_region.width - GUTTER
+        room = self.scrollable_content_region.width - GUTTER - MARGIN
         placed, gap = place(self.columns, self._seen, max(1, room))
         if (placed, gap) != (self._placed, self._gap):
             self._placed, self._gap = placed, gap
@@ -293,7 +295,8 @@ class Grid(LineView):
         tones = self.tones(cursor)
         base = tones[Tone.PLAIN]
         tick = "✓" if row.uid in self._marks else " "
-        parts = [Segment("▸" if cursor else tick, base), Segment(tick if cursor else " ", base)]
+        pointed = cursor and self.has_focus
+        parts = [Segment("▸" if pointed else tick, base), Segment(tick if pointed else " ", base)]
         for position, placed in enumerate(self._placed):
             if position:
                 parts.append(Segment(" " * self._gap, base))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from textual import events
@@ -52,6 +52,8 @@ class Key:
     owner: str
     """Name of the widget or screen that binds it."""
     show: bool
+    group: str = ""
+    """Keys of one group become one entry of this name where room is short."""
 
 
 def shown_key(key: str) -> str:
@@ -71,8 +73,22 @@ def keys_of(bindings: Iterable[ActiveBinding]) -> tuple[Key, ...]:
     for (owner, _), group in found.items():
         first = group[0].binding
         names = first.key_display or " ".join(dict.fromkeys(shown_key(one.binding.key) for one in group))
-        made.append(Key(names, first.description, first.key, group[0].enabled, owner, first.show))
+        family = first.group.description if first.group is not None else ""
+        made.append(Key(names, first.description, first.key, group[0].enabled, owner, first.show, family))
     return tuple(made)
+
+
+def gathered(keys: Sequence[Key]) -> tuple[Key, ...]:
+    """Each group as one entry, where its first key stands."""
+    made: dict[str, Key] = {}
+    for key in keys:
+        name = f"group {key.group}" if key.group else f"{key.owner} {key.words}"
+        known = made.get(name)
+        if known is None:
+            made[name] = replace(key, words=key.group or key.words)
+        else:
+            made[name] = replace(known, keys=f"{known.keys} {key.keys}")
+    return tuple(made.values())
 
 
 class KeyBar(Widget):
@@ -109,9 +125,11 @@ class KeyBar(Widget):
             self.refresh()
 
     def _fitting(self, room: int) -> tuple[Key, ...]:
-        """Keys of the screen give way first to the last one, which is always shown: help."""
+        """All, or with groups as one, or without the last ones; help, which names them all, is always shown."""
+        if _cells(self._keys) <= room:
+            return self._keys
         tail = tuple(key for key in self._keys if key.words in ("Help", "Quit"))
-        keys = [key for key in self._keys if key not in tail]
+        keys = list(gathered([key for key in self._keys if key not in tail]))
         while keys and _cells((*keys, *tail)) > room:
             keys.pop()
         return (*keys, *tail)

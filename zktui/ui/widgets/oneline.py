@@ -87,7 +87,7 @@ class Lines(Widget):
             taller = len(lines) != len(self._lines)
             self._lines = lines
             if taller:
-                self.styles.height = max(1, len(lines))
+                self.styles.height = len(lines)
             self.refresh(layout=taller)
 
     def render(self) -> Content:

@@ -60,7 +60,7 @@ class FilterBar(Input):
 class GridPane(Pane):
     """A pane around one Grid; `/` filters it. Subclasses compose more below the grid by `below`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "Filter"), Binding("s", "sort", "Sort")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "Filter")]
 
     def __init__(self, grid: Grid, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name
         super().__init__(id=id)
@@ -72,9 +72,6 @@ class GridPane(Pane):
 
     def below(self) -> ComposeResult:
         yield from ()
-
-    def action_sort(self) -> None:
-        self.grid.action_sort(1)
 
     async def action_filter(self) -> None:
         bars = self.query(FilterBar)
