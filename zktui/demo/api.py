@@ -21,7 +21,7 @@ from zktui.demo.reviews import REVIEWS, Authorizer, review
 from zktui.demo.store import Store, thaw
 from zktui.demo.tables import selector_text
 
-STALE_TOKEN = (
+STALE_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list "
     "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
     "the results. Continuing with the provided token results in an inconsistent list - objects that were "
@@ -102,7 +102,7 @@ class Api:
             return self._store.list(info.resource.key, info.namespace, labels, fields, at=at)
         except errors.ApiError as why:
             if why.code == 410 and info.query.get("continue"):
-                raise errors.expired(STALE_TOKEN, _encode_token(-1, start)) from None
+                raise errors.expired(STALE_CONTINUE, _encode_token(-1, start)) from None
             raise
 
     def _list_version(self, info: RequestInfo) -> int | None:
@@ -133,7 +133,7 @@ class Api:
     def _patch(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
         key = info.resource.key
         if content_type == APPLY_PATCH and self._store.find(key, info.namespace, info.name) is None:
-            given = cast("Object", thaw(body))
+            given = thaw(body)
             metadata = given.setdefault("metadata", {})
             metadata["name"] = info.name
             if info.namespace:
@@ -193,7 +193,7 @@ class Api:
         return Reply(201, evict(self._store, info.namespace, info.name, options))
 
     def _bind(self, info: RequestInfo, body: Any, _type: str) -> Reply:
-        node = child(body or {}, "target").get("name", "")
+        node = child(cast("Object", body), "target").get("name", "")
         pod = self._store.get("pods", info.namespace, info.name)
         held = child(pod, "spec").get("nodeName")
         if held:
@@ -211,7 +211,11 @@ class Api:
         if info.verb == "get":
             return Reply(200, _scale_of(held))
         if info.verb == "patch":
-            patch = {"spec": {"replicas": child(body, "spec").get("replicas")}} if isinstance(body, dict) else body
+            patch = (
+                {"spec": {"replicas": child(cast("Object", body), "spec").get("replicas")}}
+                if isinstance(body, dict)
+                else body
+            )
             changed = self._store.patch(
                 key, info.namespace, info.name, patch, patch_type=content_type, dry_run=info.dry_run
             )

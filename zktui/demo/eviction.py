@@ -130,12 +130,12 @@ def set_disruption_allowed(budget: Object) -> None:
         "observedGeneration": int(budget["status"].get("observedGeneration") or 0),
     }
     old = next((entry for entry in held if entry.get("type") == "DisruptionAllowed"), None)
-    changed = old is None or old.get("status") != wanted["status"]
-    wanted["lastTransitionTime"] = now() if changed else old["lastTransitionTime"]
     if old is None:
-        held.append(wanted)
-    else:
-        old.update(wanted)
+        held.append({**wanted, "lastTransitionTime": now()})
+        return
+    if old.get("status") != wanted["status"]:
+        old["lastTransitionTime"] = now()
+    old.update(wanted)
 
 
 def _mark_and_delete(store: Store, pod: Object, options: DeleteOptions) -> None:

@@ -10,7 +10,7 @@ import copy
 from typing import Any, cast
 
 from zktui.demo import errors
-from zktui.demo.objects import Object
+from zktui.demo.objects import Object, children
 from zktui.demo.resources import Resource
 
 JSON_PATCH = "application/json-patch+json"
@@ -88,7 +88,7 @@ def _strategic(target: Object, patch: Object, info: Resource) -> Object:
     for key, value in patch.items():
         if key.startswith("$deleteFromPrimitiveList/"):
             field = key.partition("/")[2]
-            target[field] = [entry for entry in target.get(field) or [] if entry not in value]
+            target[field] = [entry for entry in children(target, field) if entry not in value]
         elif key.startswith("$"):
             continue
         elif value is None:
@@ -101,7 +101,7 @@ def _strategic(target: Object, patch: Object, info: Resource) -> Object:
                 held = target.get(key)
                 target[key] = _strategic(cast("Object", held) if isinstance(held, dict) else {}, part, info)
         elif isinstance(value, list):
-            target[key] = _merge_list(key, target.get(key) or [], cast("list[Any]", value), info)
+            target[key] = _merge_list(key, children(target, key), cast("list[Any]", value), info)
         else:
             target[key] = value
     return target
@@ -139,7 +139,7 @@ def json_patch(info: Resource, target: Object, operations: list[Any]) -> Object:
             document = _operate(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as why:
             name = target["metadata"]["name"]
-            words = f"the server rejected our request due to an error in our request: {why}"
+            words = "the server rejected our request due to an error in our request"
             raise errors.ApiError(422, "Invalid", words, {"name": name, "kind": info.plural}) from why
     return document
 
@@ -151,9 +151,14 @@ def _steps(path: str) -> list[str]:
 
 
 def _look(document: Any, steps: list[str]) -> Any:
+    found = document
     for step in steps:
-        document = document[int(step)] if isinstance(document, list) else document[step]
-    return document
+        found = found[_place(found, step)]
+    return found
+
+
+def _place(parent: Any, step: str) -> int | str:
+    return int(step) if isinstance(parent, list) else step
 
 
 def _operate(document: Any, operation: Object) -> Any:
@@ -174,7 +179,7 @@ def _operate(document: Any, operation: Object) -> Any:
     if name == "replace" and steps:
         _look(document, steps)
         parent: Any = _look(document, steps[:-1])
-        parent[int(steps[-1]) if isinstance(parent, list) else steps[-1]] = copy.deepcopy(operation["value"])
+        parent[_place(parent, steps[-1])] = copy.deepcopy(operation["value"])
         return document
     if name in ("add", "replace"):
         return _add(document, steps, copy.deepcopy(operation["value"]))
@@ -183,7 +188,7 @@ def _operate(document: Any, operation: Object) -> Any:
 
 def _remove(document: Any, steps: list[str]) -> None:
     parent: Any = _look(document, steps[:-1])
-    del parent[int(steps[-1]) if isinstance(parent, list) else steps[-1]]
+    del parent[_place(parent, steps[-1])]
 
 
 def _add(document: Any, steps: list[str], value: Any) -> Any:

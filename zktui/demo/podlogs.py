@@ -8,7 +8,7 @@ from aiohttp import web
 
 from zktui.demo import errors
 from zktui.demo.names import parse_time
-from zktui.demo.objects import Object, children
+from zktui.demo.objects import Object, child, children
 from zktui.demo.requests import RequestInfo
 from zktui.demo.runtime import LogOptions, PodRuntime
 
@@ -16,12 +16,12 @@ from zktui.demo.runtime import LogOptions, PodRuntime
 def container_of(pod: Object, wanted: str) -> str:
     """The container that a log or exec request means; 400 in Kubernetes' words when that isn't clear."""
     name = pod["metadata"]["name"]
-    names = [entry["name"] for entry in children(pod, "spec", "containers")]
+    names: list[str] = [entry["name"] for entry in children(pod, "spec", "containers")]
     if wanted:
         if wanted not in names:
             raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
-    default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")
+    default = child(pod, "metadata", "annotations").get("kubectl.kubernetes.io/default-container")
     if default in names:
         return default
     if len(names) > 1:
@@ -62,7 +62,7 @@ def log_options(info: RequestInfo, pod: Object) -> LogOptions:
 
 async def serve_logs(request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime) -> web.StreamResponse:
     """Send the log; errors that come before its first bytes become the reply's status."""
-    node = (pod.get("spec") or {}).get("nodeName")
+    node = child(pod, "spec").get("nodeName")
     if not node:
         raise errors.bad_request(f"pod {info.name} does not have a host assigned")
     options = log_options(info, pod)

@@ -14,11 +14,7 @@ def pod_status(pod: Object) -> str:
     """Running, Pending, Terminating, CrashLoopBackOff, Error, Completed, Init:0/1 …"""
     status = child(pod, "status")
     words = str(status.get("reason") or status.get("phase") or "Unknown")
-    waiting = _init_status(pod)
-    if waiting:
-        words = waiting
-    else:
-        words = _container_words(pod, words)
+    words = _init_status(pod) or _container_words(pod, words)
     if meta(pod).get("deletionTimestamp"):
         if status.get("reason") == "NodeLost":
             return "Unknown"

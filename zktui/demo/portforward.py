@@ -112,6 +112,7 @@ async def _read(socket: web.WebSocketResponse, forwards: list[_Forward]) -> None
     async for message in socket:
         if message.type != WSMsgType.BINARY or not message.data:
             continue
-        channel = message.data[0]
+        data: bytes = message.data
+        channel = data[0]
         if channel % 2 == 0 and channel // 2 < len(forwards):
-            forwards[channel // 2].put(message.data[1:])
+            forwards[channel // 2].put(data[1:])

@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from aiohttp import web
 
-from zktui.demo import errors
+from zktui.demo import errors, protobuf
 from zktui.demo.objects import Object, child
 from zktui.demo.resources import BY_PATH, Resource
 
@@ -113,7 +113,7 @@ async def read_body(request: web.Request) -> Any:
     if not raw:
         return None
     if request.content_type.endswith("protobuf"):
-        raise errors.unsupported_media_type(["application/json", "application/yaml"])
+        return protobuf.decode(raw)
     try:
         return yaml.safe_load(raw) if request.content_type.endswith("yaml") else json.loads(raw)
     except (ValueError, yaml.YAMLError) as why:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object, child, children
@@ -106,11 +105,8 @@ FIELDS: dict[str, frozenset[str]] = {
 
 
 def _field_value(obj: Object, path: str) -> str:
-    found: Any = obj
-    for step in path.split("."):
-        found = found.get(step) if isinstance(found, dict) else None
-    if path == "source":
-        found = child(obj, "source").get("component")
+    *way, last = ("source.component" if path == "source" else path).split(".")
+    found = child(obj, *way).get(last)
     if isinstance(found, bool):
         return "true" if found else "false"
     if found is None:

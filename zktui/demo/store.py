@@ -117,7 +117,7 @@ class Store:
         create pods with one); the HTTP server strips it as a real one does.
         """
         info = BY_KEY[resource]
-        fresh = {"kind": info.kind, "apiVersion": info.api_version, **thaw(obj)}
+        fresh: Object = {"kind": info.kind, "apiVersion": info.api_version, **thaw(obj)}
         fresh.update(kind=info.kind, apiVersion=info.api_version)
         metadata = fresh.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):

@@ -84,7 +84,8 @@ def _at(*path: str, default: Any = "") -> Cell:
 
 def selector_text(selector: Object) -> str:
     """A LabelSelector, or a plain map of labels, as text."""
-    labels = selector.get("matchLabels", {} if "matchExpressions" in selector else selector) or {}
+    structured = "matchLabels" in selector or "matchExpressions" in selector
+    labels = child(selector, "matchLabels") if structured else selector
     terms = [f"{key}={value}" for key, value in sorted(labels.items())]
     for rule in children(selector, "matchExpressions"):
         values = ",".join(rule.get("values") or [])
@@ -166,7 +167,7 @@ _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX",
 
 def _modes(obj: Object) -> str:
     held = children(obj, "status", "accessModes") or children(obj, "spec", "accessModes")
-    return ",".join(_MODES.get(mode, mode) for mode in held)
+    return ",".join(_MODES.get(mode, str(mode)) for mode in held)
 
 
 def _claim_of(obj: Object) -> str:
@@ -212,10 +213,12 @@ def _slice_addresses(obj: Object) -> str:
 
 
 def _controller(obj: Object) -> str:
-    owner = next((entry for entry in children(obj, "metadata", "ownerReferences") if entry.get("controller")), {})
-    group = owner.get("apiVersion", "").partition("/")[0] if "/" in owner.get("apiVersion", "") else ""
-    kind = owner.get("kind", "").lower() + (f".{group}" if group else "")
-    return f"{kind}/{owner['name']}" if owner else NONE
+    owners: list[Object] = [entry for entry in children(obj, "metadata", "ownerReferences") if entry.get("controller")]
+    if not owners:
+        return NONE
+    group, slash, _ = str(owners[0]["apiVersion"]).partition("/")
+    kind = str(owners[0]["kind"]).lower() + (f".{group}" if slash else "")
+    return f"{kind}/{owners[0]['name']}"
 
 
 NAME: Column = ("Name", 0, _name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from zktui.demo.errors import ApiError, invalid
-from zktui.demo.objects import Object, child
+from zktui.demo.objects import Object, child, children
 from zktui.demo.resources import Resource
 from zktui.demo.selectors import matches_selector
 
@@ -125,5 +125,5 @@ def _fixed_pod_spec(spec: Object) -> Object:
     fixed = {key: value for key, value in spec.items() if key not in free}
     for field in ("containers", "initContainers"):
         if field in fixed:
-            fixed[field] = [{**container, "image": ""} for container in fixed[field] or []]
+            fixed[field] = [{**container, "image": ""} for container in children(fixed, field)]
     return fixed
