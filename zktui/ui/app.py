@@ -31,7 +31,8 @@ class ZktuiApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("colon", "command_palette", "Command"),
         Binding("question_mark", "help", "Help"),
-        Binding("q,ctrl+q", "quit", "Quit", key_display="q"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -87,7 +88,7 @@ class ZktuiApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What works here by key, and what has no key."""
         for key in keys_of(screen.active_bindings.values()):
-            if key.enabled and key.words not in ("Up", "Down", "Page up", "Page down", "First", "Last"):
+            if key.enabled and key.show and key.words != "Command":
                 yield SystemCommand(key.words, f"key {key.keys}", lambda press=key.press: self.simulate_key(press))
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save this screen as an SVG", lambda: self.set_timer(0.1, self._shoot))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,10 +14,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from zktui.ui.text import Piece, content, fit, width
+from zktui.ui.text import Piece, content, fit
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.keybar import Key, KeyBar
 
+MOVE = "Move"
+MOVES = frozenset({"Up", "Down", "Page up", "Page down", "First", "Last"})
+WORDS = 22
+"""Cells for what a key does."""
 MARKS = (
     (Piece("●", Tone.SAFE), "serves, or safe to go on"),
     (Piece("★", Tone.LEADER), "the leader"),
@@ -31,22 +37,30 @@ MARKS = (
 
 def help_text(keys: Sequence[Key]) -> Content:
     """Keys by the widget that owns them, the focused one's first; then the marks."""
+    shown = folded(keys)
     lines: list[Content] = []
-    owner = ""
-    most = max((width(key.keys) for key in keys), default=0)
-    for key in keys:
-        if key.owner != owner:
-            owner = key.owner
-            lines += (
-                [Content(""), content(Piece(spaced(owner), Tone.DIM))]
-                if lines
-                else [content(Piece(spaced(owner), Tone.DIM))]
-            )
-        tone = Tone.KEY if key.enabled else Tone.STALE
-        lines.append(content("  ", Piece(fit(key.keys, most), tone), "  ", key.words))
-    lines += [Content(""), content(Piece("Marks", Tone.DIM))]
+    for owner, owned in groupby(shown, lambda key: key.owner):
+        lines.append(content(Piece(spaced(owner), Tone.DIM)))
+        for key in owned:
+            tone = Tone.KEY if key.enabled else Tone.STALE
+            lines.append(content("  ", fit(key.words, WORDS), Piece(key.keys, tone)))
+        lines.append(Content(""))
+    lines.append(content(Piece("Marks", Tone.DIM)))
     lines += [content("  ", mark, "  ", words) for mark, words in MARKS]
     return Content("\n").join(lines)
+
+
+def folded(keys: Sequence[Key]) -> tuple[Key, ...]:
+    """The keys that only move, as one entry for each widget."""
+    made: list[Key] = []
+    for key in keys:
+        if key.words not in MOVES:
+            made.append(key)
+        elif made and (made[-1].owner, made[-1].words) == (key.owner, MOVE):
+            made[-1] = replace(made[-1], keys=f"{made[-1].keys} {key.keys}")
+        else:
+            made.append(replace(key, words=MOVE))
+    return tuple(made)
 
 
 def spaced(name: str) -> str:

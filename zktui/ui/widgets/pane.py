@@ -73,6 +73,9 @@ class GridPane(Pane):
     def below(self) -> ComposeResult:
         yield from ()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  overrides
+        return not (action == "filter" and isinstance(self.screen.focused, FilterBar))
+
     async def action_filter(self) -> None:
         bars = self.query(FilterBar)
         if not bars:
