@@ -54,12 +54,13 @@ class Page(LineView):
     """Rows that wrap to the widget's width. With `follow` it stays at the end while the reader is at the end."""
 
     DEFAULT_CSS = """
-    Page { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    Page { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
 
     def __init__(self, *, follow: bool = False, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's own name)
         super().__init__(id=id, classes=classes)
         self._follow = follow
+        self._at_end = True
         self._rows: list[Row] = []
         self._lines: list[Content] = []
         self._starts: list[int] = []
@@ -83,13 +84,14 @@ class Page(LineView):
         )
         if kept == len(new) == len(self._rows):
             return
-        at_end = self._at_end()
         self._rows = new
         self._lay_out(kept)
-        self._keep_in_view(at_end)
+        self._keep_in_view()
 
-    def _at_end(self) -> bool:
-        return self.scroll_target_y >= self.max_scroll_y - 1
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        # Only a scroll tells whether the reader is at the end: rows and sizes change without one.
+        self._at_end = new_value >= self.max_scroll_y - 1
 
     def _lay_out(self, kept: int) -> None:
         """Wrap again from row number `kept` on."""
@@ -107,21 +109,20 @@ class Page(LineView):
         self.virtual_size = Size(width, len(self._lines))
         self.refresh()
 
-    def _keep_in_view(self, at_end: bool) -> None:
+    def _keep_in_view(self) -> None:
         if self._follow:
-            if at_end:
-                self.scroll_end(animate=False, immediate=True)
+            if self._at_end:
+                self.scroll_end(animate=False, force=True, immediate=True)
             return
         focus = next((start for start, item in zip(self._starts, self._rows, strict=False) if item.focus), None)
         height = self.scrollable_content_region.height
         if focus is not None and height and not self.scroll_offset.y <= focus < self.scroll_offset.y + height:
-            self.scroll_to(y=max(0, focus - height // 3), animate=False)
+            self.scroll_to(y=max(0, focus - height // 3), animate=False, force=True)
 
     def on_resize(self) -> None:
-        at_end = self._at_end()
         if self.scrollable_content_region.width != self._width:
             self._lay_out(0)
-        self._keep_in_view(at_end)
+        self._keep_in_view()
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Static
 
 from zktui.ui.screens.wizard.standing import Answer, Light
@@ -18,7 +19,7 @@ class Band(Horizontal):
     Band > Static { height: 100%; content-align: left middle; }
     Band #word { width: 16; text-style: bold; content-align: center middle; }
     Band #sentence { width: 1fr; padding: 0 2; text-style: bold; }
-    Band #figures { width: auto; padding: 0 1; content-align: right middle; color: $text-muted; }
+    Band #figures { width: auto; padding: 0 1; content-align: right middle; text-align: right; }
     Band.safe #word { background: $success; color: $background; }
     Band.waiting #word { background: $warning; color: $background; }
     Band.blocked #word { background: $error; color: $background; }
@@ -26,9 +27,6 @@ class Band(Horizontal):
     Band.safe { background: $success 14%; }
     Band.waiting { background: $warning 14%; }
     Band.blocked { background: $error 18%; }
-    .-narrow Band { height: 2; }
-    .-narrow Band #word { width: 13; }
-    .-narrow Band #sentence { padding: 0 1; }
     """
 
     def __init__(self) -> None:
@@ -41,7 +39,8 @@ class Band(Horizontal):
         yield Static(id="figures")
 
     def tell(self, answer: Answer, *figures: Piece) -> None:
-        self.query_one("#figures", Static).update(content(*figures))
+        """`figures` are set one below the other."""
+        self.query_one("#figures", Static).update(Content("\n").join([content(figure) for figure in figures]))
         if answer == self.answer:
             return
         self.answer = answer

@@ -58,7 +58,7 @@ def rows(
     for level in range(tallest, -1, -1):
         label = str(top if level == tallest else level if top == tallest or level == 0 else "")
         tone = Tone.SAFE if level else Tone.WAITING
-        lines.append(row([Piece(f" {label:>2} ┤", Tone.DIM), Piece(_line(heights, level), tone)]))
+        lines.append(row([Piece(f" {label:>2} {'┤' if label else '│'}", Tone.DIM), Piece(_line(heights, level), tone)]))
     lines.append(_marks(marks, start, end, columns))
     left, right = clock(start_wall, seconds=False), clock(start_wall + end - start, seconds=False)
     room = max(1, min(len(known), columns) - len(left) - len(right))

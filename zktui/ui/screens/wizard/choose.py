@@ -16,6 +16,7 @@ from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import Options
 from zktui.session import Session
+from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.review import ReviewScreen
 from zktui.ui.screens.wizard.running import RunScreen
@@ -42,9 +43,12 @@ class ChooseScreen(WizardScreen[None]):
 
     STAGE = 0
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "mark", key_display="space"),
-        Binding("enter", "review", "review", key_display="enter"),
-        Binding("x", "clear", "clear marks"),
+        # Before the grid's own: the footer names the keys of the screen.
+        Binding("space", "mark", "Mark", priority=True),
+        Binding("enter", "review", "Review", priority=True),
+        Binding("x", "clear", "Clear marks"),
+        Binding("s", "sort", "Sort", priority=True),
+        Binding("escape", "back", "Back"),
     ]
     DEFAULT_CSS = """
     ChooseScreen #nodes { width: 2fr; }
@@ -113,6 +117,9 @@ class ChooseScreen(WizardScreen[None]):
     def action_mark(self) -> None:
         self.query_one(Grid).action_mark()
 
+    def action_sort(self) -> None:
+        self.query_one(Grid).action_sort(1)
+
     def action_clear(self) -> None:
         self.query_one(Grid).set_marks(frozenset())
 
@@ -124,7 +131,7 @@ class ChooseScreen(WizardScreen[None]):
 
     def action_review(self) -> None:
         if names := self.chosen():
-            self.program.push_screen(ReviewScreen(self.session, names, self._options), self._reviewed)
+            app_of(self).push_screen(ReviewScreen(self.session, names, self._options), self._reviewed)
 
     def _reviewed(self, outcome: Engine | Options | None) -> None:
         """Back from the review: with the options to keep, or with a run that has begun."""

@@ -31,7 +31,7 @@ class Confirm(ModalScreen[bool]):
     }
     Confirm.danger > Vertical { border: round $error; }
     Confirm .line { height: auto; }
-    Confirm Input { margin: 1 0 0 0; }
+    Confirm Input { margin: 1 0 0 0; padding: 0 1; background: $panel; }
     Confirm #keys { margin: 1 0 0 0; }
     """
 
@@ -51,7 +51,7 @@ class Confirm(ModalScreen[bool]):
             for line in self._lines:
                 yield Static(line.head + line.body, classes="line")
             if self.word:
-                yield Input(placeholder=self.word)
+                yield Input(placeholder=self.word, compact=True)
             yield Static(id="keys")
 
     def on_mount(self) -> None:

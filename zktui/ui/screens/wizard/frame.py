@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from zktui.session import Session
+from zktui.ui.reach import app_of
 from zktui.ui.text import Piece, content
 from zktui.ui.theme import Tone
+from zktui.ui.widgets.keybar import KeyBar
 
 T = TypeVar("T")
 NARROW = 100
@@ -25,7 +26,6 @@ class WizardScreen(Screen[T]):
     """Title on top, footer below. The class `-narrow` is set on a terminal too small for panes side by side."""
 
     STAGE: ClassVar[int] = 0
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "back")]
     DEFAULT_CSS = """
     WizardScreen { background: $background; }
     WizardScreen #title { height: 1; background: $panel; }
@@ -50,7 +50,7 @@ class WizardScreen(Screen[T]):
             yield Static(id="what")
             yield Static(self._where(), id="where")
         yield from self.compose_body()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
         """The widgets between title and footer."""
@@ -69,23 +69,18 @@ class WizardScreen(Screen[T]):
     def fit_to_size(self) -> None:
         self.set_class(self.size.width < NARROW or self.size.height < SHORT, "-narrow")
 
-    @property
-    def program(self) -> App[Any]:
-        """The running app; its answer's type is of no concern to a screen."""
-        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped by Textual
-
     def become(self, screen: Screen[None]) -> None:
         """Put another screen in the place of this one."""
-        self.program.switch_screen(screen)  # pyright: ignore[reportUnknownMemberType]  # untyped by Textual
+        app_of(self).switch_screen(screen)  # pyright: ignore[reportUnknownMemberType]  # its parameter's type is open
 
     def say(self, *pieces: Piece) -> None:
         """The title's left part: the stage and what it is about."""
         stages: list[Piece] = [Piece(" ")]
         for number, stage in enumerate(STAGES):
             here = number == self.STAGE
-            stages.append(Piece(f"{number + 1} {stage} ", Tone.STRONG if here else Tone.DIM))
-            if number < len(STAGES) - 1:
-                stages.append(Piece("› ", Tone.DIM))
+            if here or not self.narrow:
+                stages.append(Piece(f"{number + 1} {stage} ", Tone.STRONG if here else Tone.DIM))
+                stages.append(Piece("› " if number < len(STAGES) - 1 and not self.narrow else "", Tone.DIM))
         self.query_one("#what", Static).update(content(*stages, *pieces))
 
     def _where(self) -> Content:

@@ -11,6 +11,8 @@ from zktui.ui.widgets.page import Row, row
 
 KEYS = {ActionKind.UNCORDON: "u", ActionKind.OVERRIDE: "o", ActionKind.ABORT: "a"}
 BLANK = row()
+INDENT = 12
+"""Cells before a gate's evidence."""
 
 
 def gated(run: Run) -> PodRun | None:
@@ -26,21 +28,25 @@ def overridable(run: Run) -> Gate | None:
     return next(iter((*offered, *blocked, *closed)), None)
 
 
-def title(run: Run) -> str:
+def title(run: Run, now: float) -> str:
     pod = gated(run)
     if pod is None:
         return "Now"
-    return f"Why {pod.pod.name} may not go" if run.blocked else f"Before {pod.pod.name} may go"
+    age = max((now - gate.at for gate in run.gates), default=0.0)
+    told = f"Why {pod.pod.name} may not go" if run.blocked else f"Before {pod.pod.name} may go"
+    return f"{told} · evidence {_age(age)} old"
 
 
 def rows(run: Run, now: float) -> list[Row]:
-    """The gates of the pod that goes next: what is blocked first and large, then all of them."""
+    """The gates of the pod that goes next: what is blocked first and large, then the others."""
     lines: list[Row] = []
     for gate in run.blocked:
         lines += _reason(gate, now)
     if run.blocked:
-        lines.append(row([Piece(" All gates", Tone.DIM)]))
-    lines += [_gate(gate, now) for gate in run.gates]
+        lines.append(row([Piece(" The other gates", Tone.DIM)]))
+    for gate in run.gates:
+        if gate not in run.blocked:
+            lines += _gate(gate, now)
     return lines
 
 
@@ -57,10 +63,10 @@ def _reason(gate: Gate, now: float) -> list[Row]:
 
 
 def _action(action: Action) -> Row:
-    return row([Piece("   press"), *key(KEYS[action.kind], "")], [Piece(action.text, Tone.STRONG)])
+    return row([Piece("   press"), *key(KEYS[action.kind], " ")], [Piece(action.text, Tone.STRONG)])
 
 
-def _gate(gate: Gate, now: float) -> Row:
+def _gate(gate: Gate, now: float) -> list[Row]:
     age = max(0.0, now - gate.at)
     if gate.overridden:
         sign, tone = "!", Tone.WAITING
@@ -70,18 +76,20 @@ def _gate(gate: Gate, now: float) -> Row:
         sign, tone = WAIT, Tone.WAITING
     else:
         sign, tone = STOP, Tone.BLOCKED
-    old = Tone.STALE if age > EVIDENCE_MAX_AGE else Tone.DIM
-    head = [Piece(f" {sign} ", tone), Piece(f"{gate.name.value:<8}"), Piece(f"{_age(age):>6}  ", old)]
+    head = [Piece(f" {sign} ", tone), Piece(f"{gate.name.value:<9}")]
     body = [Piece(gate.evidence)]
+    if age > EVIDENCE_MAX_AGE:
+        body.append(Piece(f" · {_age(age)} old", Tone.STALE))
     if gate.overridden:
         body.append(Piece(" · overridden by you for this one step", Tone.WAITING))
+    if gate.progress is None and gate.standing is Standing.WAITING and gate.since is not None:
+        body.append(Piece(f" · waiting for {span(now - gate.since)}", Tone.DIM))
+    lines = [row(head, body)]
     if gate.progress is not None:
         done, needed = gate.progress
-        body.append(Piece(f"  {bar(done, needed)} ", Tone.WAITING))
-        body.append(Piece(f"{done:4.1f} of {needed:.0f} s", Tone.DIM))
-    elif gate.standing is Standing.WAITING and gate.since is not None:
-        body.append(Piece(f" · waiting for {span(now - gate.since)}", Tone.DIM))
-    return row(head, body)
+        told = [Piece(f"{bar(done, needed, 16)} ", Tone.WAITING), Piece(f"{done:5.1f} of {needed:.0f} s", Tone.DIM)]
+        lines.append(row(" " * INDENT, told))
+    return lines
 
 
 def _age(age: float) -> str:
@@ -220,7 +228,7 @@ def middle(run: Run, now: float) -> tuple[str, list[Row]]:
     node = run.node
     head = stopped(run)
     if run.gates:
-        return title(run), [*head, *rows(run, now), *others(run)]
+        return title(run, now), [*head, *rows(run, now), *others(run)]
     if node is not None and node.step is NodeStep.HOLD:
         return f"{node.name} is yours", [*head, *holding(run, now)]
     moving = [

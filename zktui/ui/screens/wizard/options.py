@@ -2,29 +2,105 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Checkbox, Input, RadioButton, RadioSet, Static
+from textual.widgets import Static
 
 from zktui.maintenance.model import Hold, HoldKind, Options
+from zktui.ui.screens.wizard.words import span
 from zktui.ui.text import Piece, content
 from zktui.ui.theme import Tone
+from zktui.ui.widgets import grid
+from zktui.ui.widgets.columns import Column
+from zktui.ui.widgets.grid import Grid
 
-FLAGS = (
-    ("ignore_daemonsets", "ignore-daemonsets", "DaemonSet pods stay on the node"),
-    ("delete_emptydir_data", "delete-emptydir-data", "evict pods that lose emptyDir data"),
-    ("force", "force", "evict pods that no controller makes again"),
-    ("accept_outage", "accept-outage", "one or two voters: any eviction is an outage"),
-)
-HOLDS = (
-    (HoldKind.ASK, "until u is pressed"),
-    (HoldKind.SECONDS, "for the seconds below, then uncordon"),
-    (HoldKind.LEAVE, "leave cordoned, as kubectl drain does (last node only)"),
+COLUMNS = (Column("OPTION", 20), Column("VALUE", 16), Column("WHAT IT DOES", 30, 44, priority=1))
+MOST_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option: how it reads, the options that follow and precede, and, where seconds can be typed, how."""
+
+    name: str
+    why: str
+    value: Callable[[Options], str]
+    steps: Callable[[Options], Sequence[Options]]
+    """All values that the arrow keys go through, in their order."""
+    typed: Callable[[Options, int], Options] | None = None
+    seconds: Callable[[Options], float] | None = None
+    danger: bool = False
+
+
+def _flag(field: str, why: str, *, danger: bool = True) -> Choice:
+    def value(options: Options) -> str:
+        return "yes" if getattr(options, field) else "no"
+
+    def steps(options: Options) -> Sequence[Options]:
+        return [replace(options, **{field: False}), replace(options, **{field: True})]
+
+    return Choice(field.replace("_", "-"), why, value, steps, danger=danger)
+
+
+def _hold_value(options: Options) -> str:
+    match options.hold.kind:
+        case HoldKind.ASK:
+            return "until u"
+        case HoldKind.SECONDS:
+            return span(options.hold.seconds)
+        case HoldKind.LEAVE:
+            return "left cordoned"
+
+
+def _hold_steps(options: Options) -> Sequence[Options]:
+    waits = [Hold(HoldKind.SECONDS, seconds) for seconds in (60.0, 300.0, 900.0, 3600.0)]
+    return [replace(options, hold=hold) for hold in (Hold(), *waits, Hold(HoldKind.LEAVE))]
+
+
+def _timeout_steps(options: Options) -> Sequence[Options]:
+    return [replace(options, timeout=seconds) for seconds in (0.0, 60.0, 300.0, 900.0, 3600.0)]
+
+
+def _grace_steps(options: Options) -> Sequence[Options]:
+    return [replace(options, grace_period=seconds) for seconds in (None, 10, 30, 60, 300)]
+
+
+CHOICES = (
+    _flag("ignore_daemonsets", "DaemonSet pods stay on the node", danger=False),
+    _flag("delete_emptydir_data", "evict pods that lose their emptyDir data"),
+    _flag("force", "evict pods that no controller makes again"),
+    _flag("accept_outage", "one or two voters: any eviction is an outage"),
+    Choice(
+        "hold",
+        "how long a drained node is yours",
+        _hold_value,
+        _hold_steps,
+        lambda options, seconds: replace(options, hold=Hold(HoldKind.SECONDS, float(seconds))),
+        lambda options: options.hold.seconds,
+    ),
+    Choice(
+        "timeout",
+        "for one pod to leave or one gate to open",
+        lambda options: span(options.timeout) if options.timeout else "none",
+        _timeout_steps,
+        lambda options, seconds: replace(options, timeout=float(seconds)),
+        lambda options: options.timeout,
+    ),
+    Choice(
+        "grace-period",
+        "for a pod to terminate",
+        lambda options: "the pod's own" if options.grace_period is None else span(options.grace_period),
+        _grace_steps,
+        lambda options, seconds: replace(options, grace_period=seconds),
+        lambda options: options.grace_period or 0,
+    ),
 )
 
 
@@ -33,85 +109,74 @@ class OptionsScreen(ModalScreen[Options | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave as it was", show=False),
-        Binding("ctrl+s,f2", "done", "review with these", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
+        Binding("enter", "done", "review with these", show=False, priority=True),
+        Binding("space,right", "turn(1)", "next value", show=False, priority=True),
+        Binding("left", "turn(-1)", "value before", show=False, priority=True),
+        Binding("backspace", "erase", "erase a digit", show=False),
     ]
     DEFAULT_CSS = """
     OptionsScreen { align: center middle; background: $background 60%; }
-    OptionsScreen > VerticalScroll {
-        width: 74; max-width: 98%; height: auto; max-height: 96%;
-        background: $surface; border: round $primary; border-title-style: bold; padding: 0 1;
+    OptionsScreen > Vertical {
+        width: 92; max-width: 98%; height: auto;
+        background: $background; border: round $primary; border-title-style: bold; padding: 1 1 0 1;
     }
-    OptionsScreen Checkbox, OptionsScreen RadioSet { width: 100%; border: none; padding: 0 1; background: $surface; }
-    OptionsScreen RadioSet:focus { border: none; }
-    OptionsScreen .field { height: 1; }
-    OptionsScreen .field Static { width: 40; padding: 0 1; }
-    OptionsScreen .field Input { width: 1fr; }
-    OptionsScreen #keys, OptionsScreen .heading { padding: 0 1; margin: 1 0 0 0; height: auto; }
-    OptionsScreen .heading { text-style: bold; }
+    OptionsScreen Grid { height: 8; }
+    OptionsScreen #keys { margin: 1 0; padding: 0 2; height: auto; }
     """
 
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self._options = options
+        self.options = options
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(can_focus=False) as box:
+        with Vertical() as box:
             box.border_title = "Options"
-            for field, name, why in FLAGS:
-                label = content(Piece(f"{name:<21}", Tone.STRONG), Piece(why, Tone.DIM))
-                yield Checkbox(label, getattr(self._options, field), id=field, compact=True)
-            yield Static("Hold: a drained node is yours", classes="heading")
-            with RadioSet(id="hold", compact=True):
-                for kind, why in HOLDS:
-                    yield RadioButton(why, self._options.hold.kind is kind, id=kind.value)
-            grace = self._options.grace_period
-            yield from _field("hold_seconds", "seconds to hold", f"{self._options.hold.seconds:g}")
-            yield Static("Limits", classes="heading")
-            yield from _field("timeout", "timeout in seconds, 0 for none", f"{self._options.timeout:g}")
-            yield from _field(
-                "grace_period", "grace period, empty: each pod's own", "" if grace is None else f"{grace}"
-            )
-            keys = [
-                Piece("F2", Tone.KEY),
-                Piece(" or "),
-                Piece("enter", Tone.KEY),
-                Piece(" in a field: review with these   "),
-            ]
-            yield Static(
-                content(*keys, Piece("space", Tone.KEY), " toggle   ", Piece("esc", Tone.KEY), " back"), id="keys"
-            )
+            yield Grid(COLUMNS, id="options")
+            keys = (("space", "change"), ("0-9", "type seconds"), ("enter", "review with these"), ("esc", "back"))
+            told = [piece for key, does in keys for piece in (Piece(f"{key} ", Tone.KEY), Piece(f"{does}   "))]
+            yield Static(content(*told), id="keys")
 
-    def on_input_submitted(self) -> None:
-        self.action_done()
+    def on_mount(self) -> None:
+        self._paint()
+        self.query_one(Grid).focus()
+
+    def _paint(self) -> None:
+        self.query_one(Grid).set_rows([_row(choice, self.options) for choice in CHOICES])
+
+    @property
+    def _choice(self) -> Choice:
+        return CHOICES[self.query_one(Grid).cursor_line]
+
+    def action_turn(self, by: int) -> None:
+        values = list(self._choice.steps(self.options))
+        at = values.index(self.options) if self.options in values else 0 if by < 0 else -1
+        self.options = values[(at + by) % len(values)]
+        self._paint()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character is not None and event.character.isdecimal() and event.character.isascii():
+            event.stop()
+            self._type(lambda seconds: f"{seconds}{event.character}")
+
+    def action_erase(self) -> None:
+        self._type(lambda seconds: str(seconds)[:-1] or "0")
+
+    def _type(self, change: Callable[[int], str]) -> None:
+        choice = self._choice
+        if choice.typed is None or choice.seconds is None:
+            return
+        self.options = choice.typed(self.options, int(change(int(choice.seconds(self.options)))[:MOST_DIGITS]))
+        self._paint()
 
     def action_leave(self) -> None:
         self.dismiss(None)
 
     def action_done(self) -> None:
-        flags = {field: self.query_one(f"#{field}", Checkbox).value for field, _, _ in FLAGS}
-        pressed = self.query_one("#hold", RadioSet).pressed_button
-        kind = HoldKind(pressed.id) if pressed is not None and pressed.id else HoldKind.ASK
-        grace = self.query_one("#grace_period", Input).value.strip()
-        self.dismiss(
-            replace(
-                self._options,
-                **flags,
-                hold=Hold(kind, self._seconds("hold_seconds") if kind is HoldKind.SECONDS else 0.0),
-                timeout=self._seconds("timeout"),
-                grace_period=int(grace) if grace else None,
-            )
-        )
-
-    def _seconds(self, field: str) -> float:
-        text = self.query_one(f"#{field}", Input).value.strip()
-        return float(text) if text not in ("", ".") else 0.0
+        self.dismiss(self.options)
 
 
-def _field(name: str, label: str, value: str) -> ComposeResult:
-    with Horizontal(classes="field"):
-        yield Static(label)
-        # Digits and at most one point: whatever can be typed here can be read as a number.
-        restrict = r"[0-9]*" if name == "grace_period" else r"[0-9]*\.?[0-9]*"
-        yield Input(value, id=name, compact=True, restrict=restrict, max_length=7)
+def _row(choice: Choice, options: Options) -> grid.Row:
+    value = choice.value(options)
+    changed = value != choice.value(Options())
+    tone = (Tone.WAITING if choice.danger else Tone.SAFE) if changed else Tone.PLAIN
+    return grid.Row(choice.name, (grid.cell(choice.name), grid.cell(value, tone), grid.cell(choice.why, Tone.DIM)))

@@ -14,6 +14,7 @@ from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import Options, Plan
 from zktui.maintenance.refusals import CannotBegin
 from zktui.session import Session
+from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard import plan as words
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.confirm import Confirm
@@ -31,9 +32,10 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
 
     STAGE = 1
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "start", "start"),
-        Binding("o", "options", "options"),
-        Binding("r", "again", "review again"),
+        Binding("s", "start", "Start"),
+        Binding("o", "options", "Options"),
+        Binding("r", "again", "Review again"),
+        Binding("escape", "back", "Back"),
     ]
 
     def __init__(self, session: Session, nodes: Sequence[str], options: Options) -> None:
@@ -97,7 +99,7 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         return super().check_action(action, parameters)
 
     def action_options(self) -> None:
-        self.program.push_screen(OptionsScreen(self._options), self._chosen)
+        app_of(self).push_screen(OptionsScreen(self._options), self._chosen)
 
     def _chosen(self, options: Options | None) -> None:
         if options is not None and options != self._options:
@@ -107,7 +109,7 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
     def action_start(self) -> None:
         if self.plan is None:
             return
-        self.program.push_screen(_start(self.plan), self._confirmed)
+        app_of(self).push_screen(_start(self.plan), self._confirmed)
 
     def _confirmed(self, yes: bool | None) -> None:
         if not yes or self.plan is None:

@@ -21,6 +21,7 @@ from zktui.core.zookeeper import EnsembleKey, Member
 from zktui.maintenance.journal import Journal
 from zktui.maintenance.model import ActionKind, BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
 from zktui.session import Session
+from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard import gates, journal, shape, steps, summary
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.confirm import Confirm
@@ -33,7 +34,8 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Page, Row, row
 
 PAINTS_A_SECOND = 10
-TABS = (("now", "now"), ("steps", "steps"), ("budget", "budget"), ("journal", "journal"))
+TABS = ("now", "steps", "budget", "journal")
+PANES = Binding.Group("Panes")
 
 
 class Runner(Protocol):
@@ -56,23 +58,22 @@ class RunScreen(WizardScreen[None]):
 
     STAGE = 2
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "pause", key_display="space"),
-        Binding("space", "resume", "resume", key_display="space"),
-        Binding("u", "uncordon", "uncordon"),
-        Binding("o", "override", "override"),
-        Binding("a", "abort", "abort"),
-        Binding("l", "logs", "logs"),
-        Binding("d,escape", "back", "detach", key_display="d"),
-        Binding("d,escape,enter", "close", "close", key_display="enter"),
-        Binding("1,2,3,4", "", "panes", key_display="1-4"),
-        *(Binding(str(n), f"tab('{name}')", name, show=False) for n, (name, _) in enumerate(TABS, 1)),
+        Binding("space", "pause", "Pause"),
+        Binding("space", "resume", "Resume"),
+        Binding("u", "uncordon", "Uncordon"),
+        Binding("o", "override", "Override"),
+        Binding("a", "abort", "Abort"),
+        Binding("l", "logs", "Logs"),
+        Binding("d,escape", "back", "Detach", key_display="d"),
+        Binding("enter,d,escape", "close", "Close", key_display="⏎"),
+        *(Binding(str(n), f"tab('{name}')", name.capitalize(), group=PANES) for n, name in enumerate(TABS, 1)),
     ]
     DEFAULT_CSS = """
     RunScreen #tabs { display: none; height: 1; background: $panel; }
     RunScreen #panes { height: 1fr; }
     RunScreen #steps { width: 33; }
     RunScreen #now { width: 1fr; margin: 0 1; }
-    RunScreen #right { width: 39; }
+    RunScreen #right { width: 37; }
     RunScreen #chart { height: 11; }
     RunScreen #ensemble { height: 1fr; }
     RunScreen #journal { height: 9; }
@@ -82,6 +83,8 @@ class RunScreen(WizardScreen[None]):
     RunScreen.-narrow #panes > * { display: none; }
     RunScreen.-narrow.now #now, RunScreen.-narrow.steps #steps, RunScreen.-narrow.budget #right { display: block; }
     RunScreen.-narrow #journal { height: 5; }
+    RunScreen.-narrow #chart { height: 9; }
+    RunScreen.-narrow.budget #journal { display: none; }
     RunScreen.-narrow.journal #panes { display: none; }
     RunScreen.-narrow.journal #journal { height: 1fr; }
     """
@@ -114,6 +117,11 @@ class RunScreen(WizardScreen[None]):
     def on_unmount(self) -> None:
         if self._reader is not None:
             self._reader.cancel()
+
+    def fit_to_size(self) -> None:
+        super().fit_to_size()
+        # The chart is drawn to its pane's width, which is known after the layout.
+        self.call_after_refresh(self.paint)
 
     async def _watch(self) -> None:
         """Paint at each change, at most ten times a second, and each second for the ages."""
@@ -176,8 +184,8 @@ class RunScreen(WizardScreen[None]):
             pieces.append(Piece(f" · node {run.current + 1} of {number}: {run.node.name}"))
         if run.started_wall is not None and run.started_at is not None:
             end = run.ended_at if run.ended_at is not None else now
-            pieces.append(Piece(f" · {clock(run.started_wall, seconds=False)}", Tone.DIM))
-            pieces.append(Piece(f" · {span(end - run.started_at):>10}", Tone.DIM))
+            pieces.append(Piece(f" · {span(end - run.started_at):>10}"))
+            pieces.append(Piece(f" · begun {clock(run.started_wall, seconds=False)}", Tone.DIM))
         self.say(*pieces)
 
     def _offer(self) -> None:
@@ -227,7 +235,7 @@ class RunScreen(WizardScreen[None]):
         if run.cordoned:
             left = f"{listed(run.cordoned)} stays cordoned until you uncordon it: nothing is uncordoned by itself."
             lines.append(row("", [Piece(f"! {left}", Tone.WAITING)]))
-        self.program.push_screen(
+        app_of(self).push_screen(
             Confirm("Stop this run?", lines, "stop the run", "let it go on", danger=True), self._aborted
         )
 
@@ -253,28 +261,29 @@ class RunScreen(WizardScreen[None]):
                 self._send(Command(CommandKind.OVERRIDE, name, pod.pod.name))
 
         question = Confirm(f"Let {pod.pod.name} go all the same?", lines, "override", word=pod.pod.name, danger=True)
-        self.program.push_screen(question, confirmed)
+        app_of(self).push_screen(question, confirmed)
 
     def _send(self, command: Command) -> None:
         self._engine.command(command)
         self.paint()
 
     def action_logs(self) -> None:
-        self.program.push_screen(LogsScreen(self.session, self._key))
+        app_of(self).push_screen(LogsScreen(self.session, self._key))
 
     def action_close(self) -> None:
         self.dismiss()
 
     def action_tab(self, name: str) -> None:
         """Show one pane where they do not fit side by side; focus it in any case."""
-        for each, _ in TABS:
+        for each in TABS:
             self.set_class(each == name, each)
         self.query_one("#chart" if name == "budget" else f"#{name}").focus()
         pieces = [Piece(" ")]
-        for number, (each, label) in enumerate(TABS, 1):
+        for number, each in enumerate(TABS, 1):
             here = each == name
-            pieces += [Piece(f" {number} ", Tone.KEY), Piece(f"{label}  ", Tone.STRONG if here else Tone.DIM)]
+            pieces += [Piece(f" {number} ", Tone.KEY), Piece(f"{each}  ", Tone.STRONG if here else Tone.DIM)]
         self.query_one("#tabs", Static).update(content(*pieces))
+        self.call_after_refresh(self.paint)
 
 
 def _page(name: str, title: str, *, follow: bool = False) -> Page:
@@ -293,9 +302,10 @@ def _figures(quorum: Quorum | None, view: EnsembleView | None, timeline: Sequenc
     """Quorum and budget, always in the same place and in the same width."""
     if quorum is None:
         return []
-    allowed = timeline[-1].allowed if timeline else view.budgets[0].allowed if view and view.budgets else None
+    known = shape.figures(timeline, view.budgets if view else ())
+    allowed = known.allowed if known else None
     return [
         Piece(f"quorum {quorum.serving}/{quorum.voters}", Tone.SAFE if quorum.can_lose else Tone.WAITING),
-        Piece(f"  can lose {quorum.can_lose}", Tone.DIM),
-        Piece(f"\nbudget allows {'–' if allowed is None else allowed}", Tone.SAFE if allowed else Tone.WAITING),
+        Piece(f"can lose {quorum.can_lose}", Tone.DIM),
+        Piece(f"budget allows {'–' if allowed is None else allowed}", Tone.SAFE if allowed else Tone.WAITING),
     ]

@@ -15,6 +15,8 @@ from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 
+FAR_BEHIND = 1000
+"""Transactions; members are asked one after another, so a busy ensemble always shows a few."""
 GOING = {
     PodStep.GATE: "going next",
     PodStep.EVICT: "being evicted",
@@ -76,8 +78,10 @@ def _state(member: Member, pod: PodRun | None, now: float) -> Piece:
         return Piece(GOING[pod.step], Tone.WAITING)
     if not member.report.serving(now):
         return Piece("not serving", Tone.BLOCKED)
+    if member.lag is None:
+        return Piece("serving")
     if member.lag:
-        return Piece(f"{member.lag} behind", Tone.WAITING)
+        return Piece(f"{member.lag} behind", Tone.PLAIN if member.lag < FAR_BEHIND else Tone.WAITING)
     return Piece("in sync", Tone.SAFE)
 
 
@@ -105,41 +109,35 @@ def budget_name(timeline: Sequence[BudgetSample], budgets: Sequence[Budget]) -> 
     return budgets[0].name if budgets else "No budget"
 
 
-def budget(run: Run, timeline: Sequence[BudgetSample], budgets: Sequence[Budget], now: float, width: int) -> list[Row]:
-    """Allowed disruptions large, the chart, and the figures that they follow from.
+def figures(timeline: Sequence[BudgetSample], budgets: Sequence[Budget]) -> BudgetSample | None:
+    """The figures of now: as watched, or as the run read them last. None where no budget covers the members."""
+    last = timeline[-1] if timeline else None
+    for live in budgets:
+        name = f"{live.namespace}/{live.name}"
+        if last is None or last.budget == name:
+            return BudgetSample(0.0, live.allowed, live.current, live.desired, live.expected, name)
+    return last
 
-    The watched budget is the newest; the timeline's last sample stands in where it is not watched.
-    """
-    samples = samples_of(timeline)
-    live = next((b for b in budgets if not samples or f"{b.namespace}/{b.name}" == samples[-1].budget), None)
-    if live is None and not samples:
+
+def budget(run: Run, timeline: Sequence[BudgetSample], budgets: Sequence[Budget], now: float, width: int) -> list[Row]:
+    """Allowed disruptions first, then how they went, then the figures that they follow from."""
+    known = figures(timeline, budgets)
+    if known is None:
         none = "No budget covers these pods: the server says yes to every eviction, and only the gates hold."
         return [row(" ", [Piece(none, Tone.WAITING)])]
-    figures = (live.allowed, live.current, live.desired, live.expected) if live else _figures(samples[-1])
-    allowed, current, desired, expected = figures
-    tone = Tone.SAFE if allowed else Tone.WAITING
-    lines = [
-        row([Piece(f" {allowed:>3} ", tone), Piece("allowed disruptions" if allowed != 1 else "allowed disruption")])
-    ]
-    if run.started_at is not None and samples:
+    tone = Tone.SAFE if known.allowed else Tone.WAITING
+    noun = "allowed disruption" if known.allowed == 1 else "allowed disruptions"
+    lines = [row([Piece(f" {known.allowed:>3} ", tone), Piece(noun, Tone.STRONG)])]
+    if run.started_at is not None:
         end = run.ended_at if run.ended_at is not None else now
-        lines += chart.rows(
-            samples, marks(run), start=run.started_at, end=end, start_wall=run.started_wall or 0.0, width=width
-        )
-    lines.append(
-        row(
-            [
-                Piece(" healthy ", Tone.DIM),
-                Piece(f"{current:>2}", Tone.SAFE if current >= expected else Tone.WAITING),
-                Piece("  needed ", Tone.DIM),
-                Piece(f"{desired:>2}"),
-                Piece("  of ", Tone.DIM),
-                Piece(f"{expected:>2}"),
-            ]
-        )
-    )
-    return lines
-
-
-def _figures(sample: BudgetSample) -> tuple[int, int, int, int]:
-    return sample.allowed, sample.current, sample.desired, sample.expected
+        wall = run.started_wall or 0.0
+        samples = samples_of(timeline)
+        lines += chart.rows(samples, marks(run), start=run.started_at, end=end, start_wall=wall, width=width)
+    healthy = Piece(f"{known.current:>2}", Tone.SAFE if known.current >= known.expected else Tone.WAITING)
+    rest = [
+        Piece("  needed ", Tone.DIM),
+        Piece(f"{known.desired:>2}"),
+        Piece("  of ", Tone.DIM),
+        Piece(f"{known.expected:>2}"),
+    ]
+    return [*lines, row([Piece(" healthy ", Tone.DIM), healthy, *rest])]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zktui.core.quorum import Health, Quorum
 from zktui.maintenance.model import NodeStep, PodRun, PodStep, Run, RunStatus
-from zktui.ui.screens.wizard.words import count, listed, span
+from zktui.ui.screens.wizard.words import listed, span
 
 AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
 """Steps in which a member does not serve by our doing."""
@@ -81,12 +82,13 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
 
 
 def _holding(run: Run, now: float) -> Answer:
-    node = run.node
-    name = node.name if node else ""
-    yours = f"{name} is drained and yours. Press u when you are done with it."
-    if exposed := _exposed(run, now):
-        return Answer(Light.WAITING, "…", "YOURS", f"{yours} {exposed}")
-    return Answer(Light.SAFE, "●", "YOURS", yours)
+    name = run.node.name if run.node else ""
+    yours = f"{name} is drained and yours: press u when you are done with it."
+    gone = away(run)
+    if not gone:
+        return Answer(Light.SAFE, "●", "YOURS", yours)
+    names = listed(pod.pod.name for pod in gone)
+    return Answer(Light.WAITING, "…", "YOURS", f"{yours} {names} can't come back before; {_since(gone, now)}.")
 
 
 def _exposed(run: Run, now: float) -> str:
@@ -94,8 +96,10 @@ def _exposed(run: Run, now: float) -> str:
     gone = away(run)
     if not gone:
         return ""
-    since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=now)
-    names = listed(pod.pod.name for pod in gone)
-    noun = count(len(gone), "member")
     notes = f": {gone[0].note}" if len(gone) == 1 and gone[0].note else ""
-    return f"{names} away for {span(now - since)} ({noun} out){notes}."
+    return f"{listed(pod.pod.name for pod in gone)} {_since(gone, now)}{notes}."
+
+
+def _since(gone: Sequence[PodRun], now: float) -> str:
+    since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=now)
+    return f"away for {span(now - since)}"

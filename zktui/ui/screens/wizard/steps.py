@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zktui.maintenance.model import NodePlan, NodeRun, NodeStep, PodRun, PodStep, Run
+from zktui.maintenance.model import NodePlan, NodeRun, NodeStep, PodRun, PodStep, Run, RunStatus
 from zktui.ui.screens.wizard.words import LEADER_SIGN, NEXT, NOW, OK, STOP, WAIT, count, padded, span
 from zktui.ui.text import Piece, fit, printable
 from zktui.ui.theme import Tone
@@ -53,7 +53,7 @@ def rows(run: Run, now: float) -> list[Row]:
         working = number == run.current and run.started_at is not None and node.step is not NodeStep.PENDING
         plan = plans.get(node.name)
         lines.append(_heading(node, plan, working and not run.status.ended))
-        if working:
+        if working and run.status is not RunStatus.DONE:
             lines += _steps(node, plan, now, run.status.ended, run.ended_at)
     return lines
 

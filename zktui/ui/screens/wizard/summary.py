@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zktui.maintenance.model import NodeRun, NodeStep, Run, RunStatus
 from zktui.ui.screens.wizard.standing import away
-from zktui.ui.screens.wizard.words import OK, STOP, WAIT, clock, count, span, table
+from zktui.ui.screens.wizard.words import OK, STOP, WAIT, Cell, clock, count, span, table
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
@@ -39,18 +39,14 @@ def rows(run: Run) -> list[Row]:
     return [*lines, *_left(run), *_never_back(run)]
 
 
-def _node(node: NodeRun) -> list[Piece]:
+def _node(node: NodeRun) -> list[Cell]:
     sign, tone, word = ENDS.get(node.step, (STOP, Tone.BLOCKED, f"stopped in {node.step.value}"))
     if node.step is NodeStep.STOPPED:
         word = "stopped"
     took = sum(seconds for _, seconds in node.took)
     note = f"  {node.note}" if node.note else ""
-    return [
-        Piece(f" {sign} ", tone),
-        Piece(node.name),
-        Piece(word, tone),
-        Piece(f"{span(took) if took else '':>12}{note}", Tone.DIM),
-    ]
+    time = f"{span(took) if took else '':>12}"
+    return [[Piece(f" {sign} ", tone), Piece(node.name)], Piece(word, tone), Piece(f"{time}{note}", Tone.DIM)]
 
 
 def _members(run: Run) -> list[Row]:
@@ -76,11 +72,12 @@ def _members(run: Run) -> list[Row]:
 def _total(run: Run) -> list[Row]:
     evicted = [pod for node in run.nodes for pod in node.pods if pod.evicted_at is not None]
     members = sum(pod.member for pod in evicted)
-    words = f"{count(members, 'member')} and {count(len(evicted) - members, 'other pod')} evicted"
+    rest = len(evicted) - members
+    words = count(members, "member") + (f" and {count(rest, 'other pod')}" if rest else "") + " evicted"
     if run.started_at is not None and run.ended_at is not None:
         words += f" in {span(run.ended_at - run.started_at)}"
     if run.started_wall is not None:
-        words += f", begun at {clock(run.started_wall)}"
+        words += f", from {clock(run.started_wall)} on"
     return [BLANK, row(" ", [Piece(f"{words}.")])]
 
 

@@ -1,0 +1,335 @@
+"""Frozen states of a run, one for each thing that the wizard can have to show, and an engine that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from tests.ui.fakes import NOW, WALL
+from zktui.core.kube import PodKey
+from zktui.core.zookeeper import EnsembleKey, Member, Mode
+from zktui.maintenance.journal import MemoryJournal
+from zktui.maintenance.model import (
+    Action,
+    ActionKind,
+    BudgetSample,
+    Command,
+    Event,
+    Finding,
+    Gate,
+    GateName,
+    Landing,
+    Level,
+    NodePlan,
+    NodeRun,
+    NodeStep,
+    Options,
+    Plan,
+    PlannedMember,
+    PodRun,
+    PodStep,
+    PodVerdict,
+    Run,
+    RunStatus,
+    Standing,
+    Verdict,
+)
+
+KEY = EnsembleKey("default", "zk", "sts-zk")
+ZK = [PodKey("default", f"zk-{n}", f"uid-zk-{n}") for n in range(3)]
+APP = [PodKey("shop", f"web-{n}", f"uid-web-{n}") for n in range(2)]
+BEGUN = NOW - 192.0
+"""The run began 3 min 12 s ago."""
+
+
+class StillEngine:
+    """A run that a test moves by hand: `become` is a change, `commands` is what the screen sent."""
+
+    def __init__(self, run: Run, timeline: tuple[BudgetSample, ...] = (), members: tuple[Member, ...] = ()) -> None:
+        self.run = run
+        self.timeline = timeline
+        self.members = members
+        self.journal = MemoryJournal()
+        self.commands: list[Command] = []
+        self._readers: set[asyncio.Event] = set()
+
+    def command(self, command: Command) -> None:
+        self.commands.append(command)
+
+    def become(self, run: Run) -> None:
+        self.run = run
+        for reader in self._readers:
+            reader.set()
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncGenerator[asyncio.Event]:
+        event = asyncio.Event()
+        self._readers.add(event)
+        try:
+            yield event
+        finally:
+            self._readers.discard(event)
+
+
+def member(number: int, mode: Mode = Mode.FOLLOWER, lands: tuple[str, ...] = ("node-4",)) -> PlannedMember:
+    return PlannedMember(KEY, ZK[number], mode, True, Landing(lands), 1)
+
+
+def plan(options: Options | None = None, findings: tuple[Finding, ...] = ()) -> Plan:
+    """Four nodes: the empty one first, the leader's last."""
+    others = (
+        PodVerdict(APP[0], Verdict.EVICT),
+        PodVerdict(APP[1], Verdict.EVICT),
+        PodVerdict(PodKey("kube-system", "proxy-x1", "uid-proxy"), Verdict.STAY),
+    )
+    return Plan(
+        (KEY,),
+        (
+            NodePlan("node-4", "uid-node-4", False, (), ()),
+            NodePlan("node-3", "uid-node-3", False, (member(2),), others),
+            NodePlan("node-1", "uid-node-1", False, (member(0, lands=("node-3",)),), ()),
+            NodePlan("node-2", "uid-node-2", False, (member(1, Mode.LEADER, ("node-1",)),), ()),
+        ),
+        options or Options(ignore_daemonsets=True),
+        findings,
+        WALL - 200,
+        3,
+        1,
+        (
+            "node-4 carries no member and takes the first that moves",
+            "zk-1 leads, so node-2 goes last: one election instead of two",
+        ),
+    )
+
+
+def review(level: Level | None = None) -> Plan:
+    """A plan to review: clean, with warnings, or with something that stops it."""
+    if level is None:
+        return plan()
+    warn = Finding(
+        Level.WARN,
+        "zk-hs lists Ready pods only: a member that comes back is resolved late.",
+        "publishNotReadyAddresses: true on the Service zk-hs",
+        "not-ready-addresses",
+    )
+    if level is Level.WARN:
+        return plan(findings=(warn,))
+    stop = Finding(Level.STOP, "web-0 uses emptyDir volumes (cache).", "--delete-emptydir-data", "emptydir")
+    base = plan(findings=(warn,))
+    nodes = list(base.nodes)
+    refused = PodVerdict(APP[0], Verdict.REFUSE, (stop,))
+    nodes[1] = replace(nodes[1], others=(refused, *nodes[1].others[1:]))
+    nodes[3] = replace(nodes[3], members=(member(1, Mode.LEADER, ()),))
+    waits = Landing((), (("node-1", "anti-affinity: zk-0 is there"), ("node-4", "cordoned by this plan")))
+    nodes[3] = replace(nodes[3], members=(replace(nodes[3].members[0], landing=waits),))
+    return replace(base, nodes=tuple(nodes))
+
+
+def gate(name: GateName, standing: Standing = Standing.OK, evidence: str = "", **more: object) -> Gate:
+    told = (
+        evidence
+        or {
+            GateName.BUDGET: "zk-pdb allows 1, status current",
+            GateName.QUORUM: "2 of 3 voters remain, a majority is 2",
+            GateName.RETURN: "no rollout, zk-0 and zk-1 are ready, revision is current",
+            GateName.LANDING: "node-4 can take it",
+            GateName.SETTLED: "no member has moved yet",
+            GateName.ALONE: "lease held, no other disruption on node-3",
+        }[name]
+    )
+    return Gate(name, standing, told, NOW - 0.4, **more)  # pyright: ignore[reportArgumentType]  # fields by name
+
+
+def gates(*changed: Gate) -> tuple[Gate, ...]:
+    """All six gates, open but for the changed ones."""
+    by_name = {each.name: each for each in changed}
+    return tuple(by_name.get(name) or gate(name) for name in GateName)
+
+
+TOOK = ((NodeStep.CLAIM, 0.1), (NodeStep.CORDON, 0.2))
+DONE_4 = NodeRun(
+    "node-4",
+    "uid-node-4",
+    NodeStep.VERIFIED,
+    took=((NodeStep.CLAIM, 0.3), (NodeStep.CORDON, 0.2), (NodeStep.HOLD, 31.0)),
+)
+
+
+def at_node_3(step: NodeStep, pods: tuple[PodRun, ...] | None = None, *, cordoned: bool = True, **more: object) -> Run:
+    """The run at its second node; `more` are fields of the Run."""
+    standing = pods if pods is not None else (*others_gone(), zk2(PodStep.GATE, gates=gates()))
+    took = {
+        NodeStep.CLAIM: (),
+        NodeStep.CORDON: TOOK[:1],
+        NodeStep.DRAIN: TOOK,
+        NodeStep.DRAINED: (*TOOK, (NodeStep.DRAIN, 9.3)),
+        NodeStep.HOLD: (*TOOK, (NodeStep.DRAIN, 9.3), (NodeStep.DRAINED, 12.4)),
+        NodeStep.UNCORDON: (*TOOK, (NodeStep.DRAIN, 9.3), (NodeStep.DRAINED, 12.4), (NodeStep.HOLD, 41.0)),
+        NodeStep.REJOIN: (*TOOK, (NodeStep.DRAIN, 9.3), (NodeStep.HOLD, 41.0), (NodeStep.UNCORDON, 0.2)),
+    }.get(step, TOOK)
+    node = NodeRun("node-3", "uid-node-3", step, standing, cordoned, NOW - 9.3, took)
+    rest = (NodeRun("node-1", "uid-node-1"), NodeRun("node-2", "uid-node-2"))
+    made = Run(
+        "20260921-141008-k7",
+        plan(),
+        RunStatus.RUNNING,
+        (DONE_4, node, *rest),
+        1,
+        BEGUN,
+        WALL - 192,
+        message=f"Working on node-3: {step.value}.",
+    )
+    return replace(made, **more)  # pyright: ignore[reportArgumentType]  # fields by name
+
+
+def zk2(step: PodStep, **more: object) -> PodRun:
+    return PodRun(ZK[2], True, step, KEY, **more)  # pyright: ignore[reportArgumentType]  # fields by name
+
+
+def others_gone() -> tuple[PodRun, ...]:
+    proxy = PodKey("kube-system", "proxy-x1", "uid-proxy")
+    return tuple(PodRun(pod, False, PodStep.GONE) for pod in APP) + (PodRun(proxy, False, PodStep.STAYS),)
+
+
+def blocked(name: GateName) -> Run:
+    """The member at the gates, with one of them blocked, as the engine words it."""
+    words: dict[GateName, tuple[str, str, Action | None]] = {
+        GateName.BUDGET: (
+            "zk-pdb allows 0: needs 2 healthy, has 2",
+            "zk-0 becomes Ready, or the budget asks for less",
+            Action(ActionKind.OVERRIDE, "zk-2", "send the eviction all the same: the server decides"),
+        ),
+        GateName.QUORUM: (
+            "without zk-2 only zk-1 of 3 voters serves, a majority is 2; zk-0 is silent (timed out after 1.5 s)",
+            "zk-0 serves again",
+            Action(ActionKind.OVERRIDE, "zk-2", "let zk-2 go without a majority"),
+        ),
+        GateName.RETURN: (
+            "a rolling update of zk is under way (1 of 3 updated); it deletes pods without asking any budget",
+            "the rollout ends: kubectl rollout status statefulset/zk",
+            Action(ActionKind.ABORT, "", "stop this run"),
+        ),
+        GateName.LANDING: (
+            "no node can take zk-2: node-4 is cordoned by ann; zk-0 and zk-1 are on node-1 and node-2",
+            "uncordon node-4",
+            Action(ActionKind.UNCORDON, "node-3", "uncordon node-3, so that zk-2 stays where it is"),
+        ),
+        GateName.SETTLED: (
+            "zk-0 came back 6 min ago as a new pod, and looks for a leader since",
+            "zk-0 follows: look at its log (l)",
+            Action(ActionKind.OVERRIDE, "zk-2", "go on without zk-0"),
+        ),
+        GateName.ALONE: (
+            "the lease zktui-zk is held by bob@bastion since 14:11:02",
+            "bob's run ends, or its lease runs out in 14 s",
+            Action(ActionKind.ABORT, "", "stop this run"),
+        ),
+    }
+    evidence, unblock, action = words[name]
+    closed = gate(name, Standing.BLOCKED, evidence, unblock=unblock, action=action, since=NOW - 47)
+    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
+
+
+def waiting() -> Run:
+    settled = gate(
+        GateName.SETTLED,
+        Standing.WAITING,
+        "zk-0 rejoined 4 s ago and must serve for 10 s",
+        progress=(4.2, 10.0),
+        since=NOW - 4.2,
+    )
+    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(settled))))
+
+
+def away(step: PodStep, **more: object) -> Run:
+    fields: dict[str, object] = {"evicted_at": NOW - 8.0}
+    if step in (PodStep.GONE, PodStep.PLACED, PodStep.WAITS):
+        fields["gone_at"] = NOW - 5.5
+    if step is PodStep.PLACED:
+        fields |= {"successor": PodKey("default", "zk-2", "uid-new"), "successor_node": "node-4"}
+    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(step, **(fields | more))))
+
+
+def back() -> PodRun:
+    new = PodKey("default", "zk-2", "uid-new")
+    times = {"evicted_at": NOW - 60.0, "gone_at": NOW - 57.0, "rejoined_at": NOW - 45.0}
+    return zk2(PodStep.REJOINED, successor=new, successor_node="node-4", **times)
+
+
+def hold(*, waits: bool = False) -> Run:
+    pod = zk2(PodStep.WAITS, evicted_at=NOW - 60.0, gone_at=NOW - 57.0, note="nowhere to land") if waits else back()
+    return at_node_3(NodeStep.HOLD, (*others_gone(), pod))
+
+
+def ended(status: RunStatus) -> Run:
+    if status is RunStatus.DONE:
+        verified = NodeRun("node-3", "uid-node-3", NodeStep.VERIFIED, (*others_gone(), back()), False, NOW, TOOK)
+        pods = (
+            PodRun(
+                ZK[1], True, PodStep.REJOINED, KEY, successor_node="node-1", evicted_at=NOW - 30, rejoined_at=NOW - 9
+            ),
+        )
+        last = NodeRun("node-2", "uid-node-2", NodeStep.VERIFIED, pods, False, NOW, (*TOOK, (NodeStep.DRAIN, 31.0)))
+        first = NodeRun("node-1", "uid-node-1", NodeStep.VERIFIED, (), False, NOW, TOOK)
+        base = at_node_3(NodeStep.DRAIN)
+        nodes = (DONE_4, verified, first, last)
+        return replace(base, status=status, nodes=nodes, current=3, ended_at=NOW, message="All four nodes are through.")
+    if status is RunStatus.ABORTED:
+        run = at_node_3(NodeStep.STOPPED, status=status, ended_at=NOW, message="Stopped by ann.")
+        return run
+    pod = zk2(PodStep.PLACED, evicted_at=NOW - 300, gone_at=NOW - 290, note="looks for a leader since 4 min 20 s")
+    told = "zk-2 did not come back within 5 min."
+    return at_node_3(NodeStep.STOPPED, (*others_gone(), pod), status=status, ended_at=NOW, message=told)
+
+
+STATES: dict[str, Callable[[], Run]] = {
+    "claim": lambda: at_node_3(NodeStep.CLAIM, cordoned=False),
+    "cordon": lambda: at_node_3(NodeStep.CORDON, (), in_flight="PATCH node-3: unschedulable"),
+    "gates": lambda: at_node_3(NodeStep.DRAIN),
+    "waiting": waiting,
+    "evict": lambda: at_node_3(
+        NodeStep.DRAIN, (*others_gone(), zk2(PodStep.EVICT, tries=1)), in_flight="POST eviction of zk-2 (uid-zk-2)"
+    ),
+    "leaving": lambda: away(PodStep.LEAVING),
+    "gone": lambda: away(PodStep.GONE),
+    "placed": lambda: away(PodStep.PLACED, note="Ready, looks for a leader"),
+    "drained": lambda: at_node_3(NodeStep.DRAINED, (*others_gone(), back())),
+    "hold": hold,
+    "hold-waits": lambda: hold(waits=True),
+    "uncordon": lambda: at_node_3(NodeStep.UNCORDON, (*others_gone(), back())),
+    "rejoin": lambda: at_node_3(NodeStep.REJOIN, away(PodStep.PLACED).nodes[1].pods, cordoned=False),
+    **{f"blocked-{name.value}": (lambda name=name: blocked(name)) for name in GateName},
+    "paused": lambda: replace(waiting(), status=RunStatus.PAUSED, message="You paused it."),
+    "pausing": lambda: replace(STATES["evict"](), pausing=True),
+    "aborting": lambda: replace(STATES["evict"](), aborting=True),
+    "done": lambda: ended(RunStatus.DONE),
+    "aborted": lambda: ended(RunStatus.ABORTED),
+    "failed": lambda: ended(RunStatus.FAILED),
+}
+
+
+def timeline() -> tuple[BudgetSample, ...]:
+    """One dip for the first member's move, and one now."""
+    figures = ((0, 1, 3), (60, 0, 3), (62, 0, 2), (95, 1, 3), (184, 0, 2))
+    return tuple(BudgetSample(BEGUN + at, allowed, current, 2, 3, "default/zk-pdb") for at, allowed, current in figures)
+
+
+def engine(run: Run) -> StillEngine:
+    """The run with a budget's history and a journal in which somebody else's text tries to be markup."""
+    made = StillEngine(run, timeline())
+    told = (
+        ("plan", "4 nodes: node-4, node-3, node-1, node-2"),
+        ("cordon", "cordon node-3"),
+        ("evict", "evict web-0 (uid-web-0)"),
+        ("gone", "web-0 is gone"),
+        (
+            "reply",
+            "evict zk-2: 429, Cannot evict pod as it would violate the pod's disruption budget. [/needs] 2 healthy",
+        ),
+        ("budget", "zk-pdb allows 0 (2 healthy, 2 needed)"),
+    )
+    for number, (kind, text) in enumerate(told):
+        made.journal.append(Event(0, WALL - 180 + 20 * number, kind, text))
+    return made
