@@ -35,8 +35,8 @@ _EACH = 2.0
 _MNTR_AGAIN = 300.0
 """Seconds until a server that has `mntr` closed is asked again: an upgrade or a new command line may open it."""
 _GRACE = 0.5
-# A dial that fails by one of these says nothing of the member: it was never reached (see `unreached`).
-_OURS = frozenset({errno.EACCES, errno.EPERM, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+# Failures of a dial that are the member's own; any other came before it was reached.
+_THEIRS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT})
 
 
 class PodMembers:
@@ -237,9 +237,9 @@ class PodMembers:
         return Answer(True, asked)
 
 
-def unreached(error: OSError) -> bool:
-    """The dial failed before it came to the member: no permission, or no way to the API server (by its `errno`)."""
-    return error.errno in _OURS
+def unreached(error: DialError) -> bool:
+    """The dial failed before it came to the member: no permission, or no API server. A timeout is the member's."""
+    return error.errno not in _THEIRS and not isinstance(error.__cause__, TimeoutError)
 
 
 def _not_there(pod: Pod) -> str:

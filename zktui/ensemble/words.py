@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zktui.core.kube import PodKey
-from zktui.core.ports import Dialer
+from zktui.core.ports import Dialer, DialError
 from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode, Server, ServerRole, Zxid
 
 MAX_REPLY = 4 * 1024 * 1024
@@ -36,7 +36,7 @@ class Unreadable(ValueError):
 def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> str:
     """The whole reply to a four-letter word, in at most `timeout` seconds. Blocks; for worker threads.
 
-    Raises DialError when the port can't be reached, and NoAnswer when the reply did not come or was cut.
+    Raises DialError when the way to the port could not be had, and NoAnswer when the reply did not come or was cut.
     """
     deadline = time.monotonic() + timeout
     with dialer.dial(pod, port, timeout) as sock:
@@ -57,11 +57,18 @@ def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> st
         except TimeoutError:
             what = f"only {size} bytes of an answer" if size else "no answer"
             raise NoAnswer(f"{what} in {timeout:g} s") from None
+        except DialError as error:  # a forwarded port: what the pod's side found comes with the reply
+            raise NoAnswer(_refused(str(error))) from error
         except OSError as error:
             raise NoAnswer(f"the connection was lost: {error.strerror or error}") from error
     if not parts:
         raise NoAnswer("the connection was closed without an answer")
     return b"".join(parts).decode("utf-8", "replace")
+
+
+def _refused(told: str) -> str:
+    """The kubelet's sentence names its sandbox and its addresses; what matters is that nothing listens."""
+    return "connection refused" if "connection refused" in told.lower() else printable(told, 160)
 
 
 def _left(deadline: float) -> float:

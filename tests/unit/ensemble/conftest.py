@@ -35,7 +35,7 @@ def scripted() -> Iterator[Callable[[Callable[[bytes, socket.socket], bytes | No
 @pytest.fixture(scope="session")
 def distribution() -> zookeeper.Distribution:
     try:
-        return zookeeper.find()
+        return zookeeper.find(print)
     except zookeeper.MissingSoftware as missing:
         pytest.skip(str(missing))
 

@@ -136,10 +136,14 @@ async def test_silence_is_a_report_with_its_reason(members: PodMembers, dialer: 
 async def test_what_is_not_the_members_fault_does_not_make_it_silent(
     members: PodMembers, dialer: LoopbackDialer
 ) -> None:
-    dialer.refuse["zk-0"] = DialError(errno.EACCES, "not permitted: create pods/portforward in default")
+    dialer.refuse["zk-0"] = DialError("not permitted: create pods/portforward in default")
     report = await members.poll(make_ensemble(), make_pod("zk-0"))
     assert (report.mode, report.source) == (Mode.UNKNOWN, "")
     assert report.error == "not permitted: create pods/portforward in default"
+    slow = DialError("the API server did not answer")
+    slow.__cause__ = TimeoutError()
+    dialer.refuse["zk-0"] = slow
+    assert (await members.poll(make_ensemble(), make_pod("zk-0"))).mode is Mode.SILENT
 
 
 @pytest.mark.parametrize(

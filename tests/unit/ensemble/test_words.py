@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ensemble.servers import LoopbackDialer, Scripted, make_pod
+from zktui.core.kube import PodKey
 from zktui.core.ports import DialError
 from zktui.core.zookeeper import MemberDetail, Mode, Server, ServerRole
 from zktui.ensemble.words import (
@@ -252,3 +253,26 @@ def test_nobody_there_is_the_dialers_error(scripted: Make) -> None:
     server.close()
     with pytest.raises(DialError, match="connection refused"):
         ask(LoopbackDialer({"zk-0": server.address}), make_pod("zk-0").key, 2181, "srvr", 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("failed to connect to localhost:2181, IPv4: dial tcp4 127.0.0.1:2181: connect: connection refused", "refused"),
+        ("the pod's sandbox is\ngone", "the pod's sandbox is gone"),
+    ],
+)
+def test_what_a_forwarded_port_says_comes_with_the_reply(told: str, why: str) -> None:
+    near, far = socket.socketpair()
+
+    class Forwarded(socket.socket):
+        def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+            raise DialError(told)
+
+    class Forwarding:
+        def dial(self, pod: PodKey, port: int, timeout: float) -> socket.socket:
+            return Forwarded(fileno=near.detach())
+
+    with far, pytest.raises(NoAnswer, match=why) as error:
+        ask(Forwarding(), make_pod("zk-0").key, 2181, "srvr", 1)
+    assert "localhost" not in str(error.value)
