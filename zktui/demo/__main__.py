@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zktui.demo.cluster import DemoCluster
 from zktui.demo.network import NoAddress
+from zktui.demo.state_folder import FolderInUse
 from zktui.demo.zookeeper import MissingSoftware
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _at_least(least: int):  # noqa: ANN202 argparse's own kind of callable
+def _at_least(least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         value = int(text)
         if not least <= value <= 250:
@@ -44,7 +45,9 @@ def _at_least(least: int):  # noqa: ANN202 argparse's own kind of callable
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """Tell the person at the terminal, also through a pipe at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 async def serve(options: argparse.Namespace) -> int:
@@ -86,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         return asyncio.run(serve(options))
-    except (MissingSoftware, NoAddress) as why:
-        print(f"zktui demo: {why}", file=sys.stderr)
+    except (MissingSoftware, NoAddress, FolderInUse) as why:
+        sys.stderr.write(f"zktui demo: {why}\n")
         return 2
 
 

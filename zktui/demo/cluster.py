@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.resources
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +29,7 @@ from zktui.demo.objects import Object, is_ready
 from zktui.demo.process import ProcessGuard
 from zktui.demo.resources import BY_KIND
 from zktui.demo.server import ApiServer
+from zktui.demo.state_folder import StateFolder
 from zktui.demo.store import Store
 
 CONTEXT = "zktui-demo"
@@ -64,8 +63,8 @@ class DemoCluster:
 
     ``keep`` is a folder for the members' disks, which then outlive the cluster and are found again by the next
     one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster. ``on_progress`` gets
-    lines for people. Entering raises :class:`~zktui.demo.zookeeper.MissingSoftware` or
-    :class:`~zktui.demo.network.NoAddress` before anything runs.
+    lines for people. Entering raises :class:`~zktui.demo.zookeeper.MissingSoftware`,
+    :class:`~zktui.demo.network.NoAddress` or :class:`~zktui.demo.state_folder.FolderInUse` before anything runs.
     """
 
     def __init__(
@@ -74,12 +73,12 @@ class DemoCluster:
         nodes: int = 4,
         members: int = 3,
         keep: Path | None = None,
-        on_progress: Callable[[str], None] = lambda line: None,
+        on_progress: Callable[[str], None] | None = None,
     ) -> None:
         self.store = Store()
-        self._nodes, self._members, self._keep, self._say = nodes, members, keep, on_progress
+        self._nodes, self._members, self._keep, self._say = nodes, members, keep, on_progress or _quiet
         self._loops: list[asyncio.Task[None]] = []
-        self._temporary: str | None = None
+        self._state: StateFolder | None = None
         self._guard = ProcessGuard()
         self._network: Network | None = None
         self._kubelet: Kubelet | None = None
@@ -114,7 +113,8 @@ class DemoCluster:
         await self.stop()
 
     async def _start(self, distribution: zookeeper.Distribution) -> None:
-        root = self._root()
+        self._state = StateFolder(self._keep)
+        root = self._state.path
         self._network = Network(root / "run")
         events = EventRecorder(self.store)
         host = Host(self.store, events, self._network, self._guard, distribution, root)
@@ -137,13 +137,6 @@ class DemoCluster:
         self._loops = [asyncio.ensure_future(controller.run()) for controller in controllers]
         await self._server.start()
         self._say(f"Kubernetes API on {self._server.url}, {self._nodes} nodes")
-
-    def _root(self) -> Path:
-        if self._keep is None:
-            self._temporary = tempfile.mkdtemp(prefix="zktui-demo-")
-            return Path(self._temporary)
-        self._keep.mkdir(parents=True, exist_ok=True)
-        return self._keep.resolve()
 
     def _populate(self, network: Network) -> None:
         """What a fresh cluster holds, and the ensemble."""
@@ -172,9 +165,9 @@ class DemoCluster:
         await self._guard.close()
         if self._network is not None:
             self._network.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-        self._loops, self._server, self._kubelet, self._network, self._temporary = [], None, None, None, None
+        if self._state is not None:
+            self._state.close()
+        self._loops, self._server, self._kubelet, self._network, self._state = [], None, None, None, None
 
     # -- for those who use it ------------------------------------------------------------------------------
 
@@ -204,6 +197,10 @@ class DemoCluster:
 
     def _count_ready(self) -> int:
         return sum(1 for pod in self.store.list("pods", "default", "app=zk")[0] if is_ready(pod))
+
+
+def _quiet(_line: str) -> None:
+    """Progress that nobody wants to hear."""
 
 
 def _tell(loop: asyncio.AbstractEventLoop, say: Callable[[str], None], line: str) -> None:

@@ -224,7 +224,7 @@ def _long(path: Path, label: str) -> str:
     return f"{stat.filemode(found.st_mode)} {found.st_nlink} {USER} {USER} {found.st_size:>6} {when} {label}"
 
 
-async def _echo(container: Container, args: list[str]) -> Answer:
+async def _echo(_container: Container, args: list[str]) -> Answer:
     return Answer(" ".join(args) + "\n")
 
 
@@ -292,11 +292,11 @@ async def _zk_server(container: Container, args: list[str]) -> Answer:
     return Answer(f"Client port found: {container.client_port}. Mode: {mode}\n", conf)
 
 
-async def _true(container: Container, args: list[str]) -> Answer:
+async def _true(_container: Container, _args: list[str]) -> Answer:
     return Answer()
 
 
-async def _false(container: Container, args: list[str]) -> Answer:
+async def _false(_container: Container, _args: list[str]) -> Answer:
     return Answer(code=1)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from zktui.demo.commands import Container
 from zktui.demo.container_log import ContainerLog
 from zktui.demo.events import EventRecorder
-from zktui.demo.network import Network
 from zktui.demo.names import now
+from zktui.demo.network import Network
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
 from zktui.demo.probes import probe
 from zktui.demo.process import Child, ProcessGuard

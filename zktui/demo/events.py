@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import time
 from collections import OrderedDict
 
 from zktui.demo.errors import ApiError
@@ -40,7 +40,7 @@ class EventRecorder:
             "resourceVersion": meta(about)["resourceVersion"],
             "fieldPath": field,
         }
-        space, name = namespace_of(about) or "default", f"{name_of(about)}.{secrets.token_hex(8)}"
+        space, name = namespace_of(about) or "default", f"{name_of(about)}.{time.time_ns():x}"
         stamp = now()
         event: Object = {
             "metadata": {"name": name, "namespace": space},

@@ -43,7 +43,7 @@ class Kubelet:
             worker.abandon()
         await asyncio.gather(*self._loops, *self._tasks.values(), return_exceptions=True)
 
-    def _changed(self, kind: str, resource: str, obj: Object) -> None:
+    def _changed(self, _kind: str, resource: str, _obj: Object) -> None:
         if resource in ("pods", "nodes"):
             self._wake.set()
         elif resource == "endpointslices.discovery.k8s.io":

@@ -8,7 +8,6 @@ resolved by a hosts file for each pod (``-Djdk.net.hosts.file``), which Java rea
 from __future__ import annotations
 
 import errno
-import os
 import random
 import socket
 from pathlib import Path
@@ -67,9 +66,9 @@ class Network:
         """Write every pod's hosts file: what services publish now, and the pod's own name in any case."""
         published = published_names(store)
         for key, (own, ip) in self._hosts.items():
-            entries = [(ip, own), *((address, name) for address, name in published if name != own)]
-            lines = ["127.0.0.1 localhost", *(f"{address} {_aliases(name)}" for address, name in entries)]
-            # Java's own lookups of the machine's name must find something, or each start waits for them.
+            lines = ["127.0.0.1 localhost", f"{ip} {_aliases(own)} {own.partition('.')[0]}"]
+            lines += [f"{address} {_aliases(name)}" for address, name in published if name != own]
+            # Java looks up the machine's own name too.
             lines.append(f"{ip} {socket.gethostname()}")
             _replace(self._folder / f"{key}.hosts", "\n".join(lines) + "\n")
 
@@ -80,15 +79,14 @@ def _replace(path: Path, text: str) -> None:
         return
     fresh = path.with_suffix(".new")
     fresh.write_text(text)
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def _aliases(name: str) -> str:
     """The name with the shorter forms that a pod's search domains would let it use."""
     parts = name.removesuffix(f".{DOMAIN}").split(".")
-    shorter = [".".join(parts), ".".join(parts[:-1]), ".".join(parts[:-2])]
-    own = [parts[0]] if len(parts) == 4 else []
-    return " ".join([name, *shorter, *own])
+    shorter = [".".join(parts[:count]) for count in range(len(parts), len(parts) - 3, -1) if count > 0]
+    return " ".join(dict.fromkeys([name, *shorter]))
 
 
 def published_names(store: Store) -> list[tuple[str, str]]:

@@ -52,7 +52,8 @@ def _with_times(pod: Object, entry: Object) -> Object:
     old = condition(pod, entry["type"])
     same = old is not None and old["status"] == entry["status"]
     changed = old["lastTransitionTime"] if old is not None and same else now()
-    return {**entry, "observedGeneration": 1, "lastProbeTime": None, "lastTransitionTime": changed}
+    generation = pod["metadata"].get("generation", 1)
+    return {**entry, "observedGeneration": generation, "lastProbeTime": None, "lastTransitionTime": changed}
 
 
 def pod_phase(restart: str, containers: list[Object]) -> str:

@@ -31,7 +31,8 @@ for pid in pids:
     except OSError: pass
 """
 
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+LINUX = sys.platform.startswith("linux")
+_libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
 def _die_with(parent: int) -> None:
@@ -71,7 +72,7 @@ class ProcessGuard:
             cwd=cwd,
             env=env,
             start_new_session=True,
-            preexec_fn=(lambda: _die_with(parent)) if _libc is not None else None,  # noqa: PLW1509 only system calls
+            preexec_fn=(lambda: _die_with(parent)) if LINUX else None,
             limit=LINE_LIMIT,
         )
         child = Child(process, self._forget)
@@ -87,7 +88,7 @@ class ProcessGuard:
         if _libc is not None:
             return
         if self._guard is None:
-            self._guard = subprocess.Popen(
+            self._guard = subprocess.Popen(  # noqa: S603 - our own interpreter and text
                 [sys.executable, "-c", GUARD], stdin=subprocess.PIPE, text=True, start_new_session=True
             )
         assert self._guard.stdin is not None

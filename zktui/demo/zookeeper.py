@@ -58,7 +58,7 @@ class Distribution:
     version: str
 
 
-def find(progress: Progress = lambda line: None, environ: Mapping[str, str] = os.environ) -> Distribution:
+def find(progress: Progress, environ: Mapping[str, str] = os.environ) -> Distribution:
     """Java and ZooKeeper to run members with; fills the cache when there is no other way (minutes).
 
     Blocking: call it in a thread. Raises :class:`MissingSoftware`.
@@ -105,7 +105,9 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
 def java_release(java: Path) -> int:
     """The feature release (8, 11, 17 …) that ``java -version`` tells; raises :class:`MissingSoftware`."""
     try:
-        asked = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        asked = subprocess.run(  # noqa: S603 - the user's own java, found as they set it
+            [java, "-version"], capture_output=True, text=True, timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as why:
         raise MissingSoftware(f"{java} does not run: {why}") from why
     match = re.search(r'version "(?:1\.)?(\d+)', asked.stderr + asked.stdout)
@@ -192,7 +194,7 @@ def fill_cache(cache: Path, progress: Progress, environ: Mapping[str, str] = os.
 def _run_maven(command: list[str], lib: Path, progress: Progress, environ: Mapping[str, str]) -> None:
     command = [*command, "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
     told: list[str] = []
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - the user's own mvn
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -49,7 +49,7 @@ class Controller:
         finally:
             undo()
 
-    def _changed(self, kind: str, resource: str, obj: Object) -> None:
+    def _changed(self, _kind: str, resource: str, _obj: Object) -> None:
         if resource in self.watches:
             self._wake.set()
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from zktui.demo.controllers.base import Controller, controller_of
 from zktui.demo.names import now, parse_time
-from zktui.demo.objects import Object, child, is_ready, labels_of, meta, name_of, namespace_of
+from zktui.demo.objects import Object, child, condition, is_ready, labels_of, meta, name_of, namespace_of
 from zktui.demo.selectors import matches_selector
 
 BUDGETS = "poddisruptionbudgets.policy"
@@ -113,7 +113,7 @@ def _leaving(pod: Object) -> bool:
 def _condition(budget: Object, allowed: int) -> Object:
     """The condition DisruptionAllowed, with the time of its last change."""
     status = "True" if allowed else "False"
-    old = next((entry for entry in child(budget, "status").get("conditions") or []), None)
+    old = condition(budget, "DisruptionAllowed")
     same = old is not None and old.get("status") == status
     return {
         "type": "DisruptionAllowed",

@@ -7,7 +7,7 @@ import hashlib
 import json
 
 from zktui.demo.names import ALPHABET
-from zktui.demo.objects import Object, child, meta, name_of, namespace_of
+from zktui.demo.objects import Object, child, children, meta, name_of, namespace_of
 from zktui.demo.store import Store, thaw
 
 REVISIONS = "controllerrevisions.apps"
@@ -68,4 +68,4 @@ def truncate(store: Store, stateful_set: Object, live: set[str]) -> None:
 
 
 def _owned(obj: Object, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in meta(obj).get("ownerReferences") or [])
+    return any(owner["uid"] == uid for owner in children(meta(obj), "ownerReferences"))

@@ -69,9 +69,9 @@ class _Sync:
         for pod in self._store.list("pods", self._space)[0]:
             owner = controller_of(pod)
             number = ordinal(self._name, name_of(pod))
-            if owner is not None and owner["uid"] == self._owner["uid"] and number >= 0:
-                if matches_selector(self._spec.get("selector"), labels_of(pod)):
-                    found[number] = pod
+            ours = owner is not None and owner["uid"] == self._owner["uid"] and number >= 0
+            if ours and matches_selector(self._spec.get("selector"), labels_of(pod)):
+                found[number] = pod
         return found
 
     def _wanted(self) -> range:
