@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from zktui.core.deltas import Kind
 from zktui.core.disruption import budgets_of
 from zktui.core.kube import Budget
 from zktui.core.quorum import Health, Quorum
-from zktui.core.view import EnsembleView
+from zktui.core.view import EnsembleView, SourceState, View
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.oneline import Line, Lines, Part
@@ -14,9 +15,9 @@ from zktui.ui.widgets.oneline import Line, Lines, Part
 class BudgetLines(Lines):
     """A line for each budget, and one for what is wrong with them."""
 
-    def paint(self, ensemble: EnsembleView | None, *, stale: bool, figures: bool) -> None:
+    def paint(self, view: View, ensemble: EnsembleView | None, *, figures: bool) -> None:
         """Without `figures` only what is wrong is said: they stand in the banner then."""
-        lines = budget_lines(ensemble, stale)
+        lines = budget_lines(view, ensemble)
         self.show(*(lines if figures else tuple(Line(line.left) for line in lines if _warns(line))))
 
 
@@ -24,10 +25,24 @@ def _warns(line: Line) -> bool:
     return any(piece.tone is Tone.BLOCKED for part in line.left for piece in part.pieces)
 
 
-def budget_lines(ensemble: EnsembleView | None, stale: bool) -> tuple[Line, ...]:
+def unread(view: View) -> str:
+    """Why nothing at all is known about budgets; empty once they have been listed."""
+    fresh = view.sources.get(Kind.BUDGETS)
+    if fresh is None or fresh.state is SourceState.STARTING:
+        return "not read yet"
+    if fresh.heard_at == float("-inf"):
+        return fresh.why or "not read"
+    return ""
+
+
+def budget_lines(view: View, ensemble: EnsembleView | None) -> tuple[Line, ...]:
+    """What stands about the budgets that cover the ensemble. Budgets that could not be read are not "no budget"."""
     if ensemble is None:
         return ()
+    stale = Kind.BUDGETS in view.stale()
     lose = Part((lose_piece(ensemble.quorum),))
+    if not ensemble.budgets and (why := unread(view)):
+        return (Line((Part((Piece(f"? budgets: {why}", Tone.WAITING),)),), (lose,)),)
     if not ensemble.budgets:
         words = "no budget covers these members: every eviction would be granted"
         return (Line((Part((Piece("⚠ " + words, Tone.BLOCKED),)),), (lose,)),)

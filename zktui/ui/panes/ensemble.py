@@ -154,10 +154,14 @@ class EnsemblePane(GridPane):
     def show(self, view: View, ensemble: EnsembleView | None, *, figures: bool = True) -> None:
         """`figures`: the budgets' figures stand here, not in the banner."""
         self._view, self._ensemble = view, ensemble
+        if is_stale(view, Kind.PODS):
+            self.grid.set_empty(f"Pods can't be listed: {view.sources[Kind.PODS].why}")
+        else:
+            self.grid.set_empty("No member's pod exists now.")
         self.grid.set_rows([member_row(m, view) for m in ensemble.members] if ensemble else ())
         self._title()
         self._detail_shown()
-        self._budgets.paint(ensemble, stale=is_stale(view, Kind.BUDGETS), figures=figures)
+        self._budgets.paint(view, ensemble, figures=figures)
 
     def _title(self) -> None:
         if self._ensemble is None:

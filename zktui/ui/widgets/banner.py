@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from zktui.core.deltas import Kind
 from zktui.core.kube import Budget
 from zktui.core.ports import Place
 from zktui.core.quorum import Health, Quorum
 from zktui.core.text import span
 from zktui.core.view import EnsembleView, SourceState, View
 from zktui.maintenance.model import Run, RunStatus
-from zktui.ui.panes.budget import allows_piece, lose_piece
+from zktui.ui.panes.budget import allows_piece, lose_piece, unread
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.oneline import Line, Lines, Part
@@ -59,6 +60,16 @@ def budget_part(budget: Budget, stale: bool, *, long: bool) -> Part:
     )
 
 
+def budget_parts(view: View, ensemble: EnsembleView, *, long: bool) -> tuple[Part, ...]:
+    """The first two budgets that cover the ensemble, or what is known instead."""
+    stale = Kind.BUDGETS in view.stale()
+    if ensemble.budgets:
+        return tuple(budget_part(budget, stale, long=long) for budget in ensemble.budgets[:2])
+    if unread(view):
+        return (Part((Piece("? budget not known", Tone.WAITING),)),)
+    return (Part((Piece("⚠ no budget", Tone.BLOCKED),)),)
+
+
 def stale_part(view: View) -> tuple[Part, ...]:
     """How long ago the oldest silent source spoke, by the view's own time."""
     lost = [(kind, view.sources[kind]) for kind in view.stale()]
@@ -101,10 +112,7 @@ class Banner(Lines):
             self.show(Line(here, stale))
             return
         quorum = quorum_parts(ensemble.quorum)
-        stale_budgets = any(kind.value == "poddisruptionbudgets" for kind in view.stale())
-        budgets = tuple(budget_part(budget, stale_budgets, long=tabbed) for budget in ensemble.budgets[:2])
-        if not budgets:
-            budgets = (Part((Piece("⚠ no budget", Tone.BLOCKED),)),)
+        budgets = budget_parts(view, ensemble, long=tabbed)
         if tabbed:
             lose = (Part((lose_piece(ensemble.quorum),), 1),)
             self.show(Line(here, (*stale, *quorum)), Line(budgets, lose))

@@ -286,7 +286,7 @@ class Grid(LineView, inherit_bindings=False):
             column = self.columns[placed.index]
             title = column.title
             if placed.index == self.sorted_by:
-                title += "↓" if self.reverse else "↑"
+                title = title[: placed.width - 1] + ("↓" if self.reverse else "↑")
             gap = " " * self._gap if position else ""
             parts.append(Segment(gap + fit(title, placed.width, column.align), style))
         return self.filled(parts)
