@@ -86,26 +86,22 @@ def judge(members: Sequence[Member], config: EnsembleConfig | None, now: float) 
     serving = [m for m in mine if m.report.serving(now) and m.report.mode is not Mode.OBSERVER]
     leaders = [m for m in serving if m.report.mode in (Mode.LEADER, Mode.STANDALONE)]
     count = len({m.server.myid for m in serving if m.server})
-    asked = any(m.report.mode is not Mode.UNKNOWN for m in members)
-    if not asked:
-        return Quorum(Health.UNKNOWN, len(voters), 0, why="no member has been asked yet")
+    # Not the same as silent: a silent member was asked and did not answer, an unknown one could not be asked of late.
+    unknown = [m for m in mine if m.report.mode is Mode.UNKNOWN or not m.report.fresh(now)]
     if len(leaders) > 1:
         names = ", ".join(sorted(m.pod.name for m in leaders))
         return Quorum(Health.UNKNOWN, len(voters), count, why=f"{names} all say that they lead")
-    if not leaders:
-        return Quorum(Health.NO_QUORUM, len(voters), count, why="no member leads")
-    leader = leaders[0]
+    leader = leaders[0] if leaders else None
+    if leader is None or count < majority(len(voters)):
+        name, epoch = (leader.pod.name, _epoch(leader.report.zxid)) if leader else ("", None)
+        if unknown and count + len(unknown) >= majority(len(voters)):
+            names = ", ".join(m.pod.name for m in unknown)
+            why = f"nothing new from {names}"
+            return Quorum(Health.UNKNOWN, len(voters), count, name, epoch, why)
+        # A leader's word alone is not a quorum to count on: without its followers it steps down within a tick.
+        why = f"{count} of {len(voters)} voters serve" if leader else "no member leads"
+        return Quorum(Health.NO_QUORUM, len(voters), count, name, epoch, why)
     epoch = _epoch(leader.report.zxid)
-    if count < majority(len(voters)):
-        # The leader's word alone: it will step down within its tick, so this is not a quorum one may count on.
-        return Quorum(
-            Health.NO_QUORUM,
-            len(voters),
-            count,
-            leader.pod.name,
-            epoch,
-            f"{count} of {len(voters)} voters serve",
-        )
     return Quorum(Health.QUORUM, len(voters), count, leader.pod.name, epoch)
 
 

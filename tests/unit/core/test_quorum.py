@@ -48,8 +48,18 @@ def test_evidence_older_than_two_seconds_is_unknown_and_unknown_is_no() -> None:
     fresh = judge(members(L, F, F, at=1000.0), config(), 1002.0)
     old = judge(members(L, F, F, at=1000.0), config(), 1002.1)
     assert fresh.health is Health.QUORUM
-    assert old.health is Health.NO_QUORUM
-    assert old.serving == 0
+    assert old.health is Health.UNKNOWN
+    assert (old.serving, old.can_lose) == (0, 0)
+
+
+def test_members_that_could_not_be_asked_are_unknown_not_silent() -> None:
+    unknown = Mode.UNKNOWN
+    assert judge(members(L, F, unknown), config(), 1000.0).health is Health.QUORUM
+    assert judge(members(unknown, F, F), config(), 1000.0).health is Health.UNKNOWN
+    assert judge(members(L, S, unknown), config(), 1000.0).health is Health.UNKNOWN
+    assert judge(members(L, S, S), config(), 1000.0).health is Health.NO_QUORUM
+    assert judge(members(S, S, unknown), config(), 1000.0).health is Health.NO_QUORUM
+    assert "zk-0" in judge(members(unknown, F, F), config(), 1000.0).why
 
 
 def test_a_voter_without_a_pod_counts_as_not_serving() -> None:

@@ -108,7 +108,7 @@ def test_quorum_is_not_believed_for_longer_than_its_evidence() -> None:
     polled(store, clock, Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER)
     assert store.view().ensembles[0].quorum.health is Health.QUORUM
     clock.time += 3
-    assert store.refreshed().ensembles[0].quorum.health is Health.NO_QUORUM
+    assert store.refreshed().ensembles[0].quorum.health is Health.UNKNOWN
 
 
 def test_a_configuration_that_can_not_be_read_again_is_kept_with_the_reason() -> None:
