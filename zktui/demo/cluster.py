@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.resources
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ from zktui.demo.state_folder import StateFolder
 from zktui.demo.store import Store
 
 CONTEXT = "zktui-demo"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE)
 
 
@@ -56,6 +58,13 @@ def with_members(objects: list[Object], members: int) -> list[Object]:
                     word.replace("--servers=3", f"--servers={members}") for word in container.get("command", [])
                 ]
     return objects
+
+
+def applied(entry: Object) -> Object:
+    """The object as ``kubectl apply`` would send it: with the annotation that the next apply compares with."""
+    metadata: Object = {"annotations": {}, "namespace": "default", **entry["metadata"]}
+    text = json.dumps({**entry, "metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
+    return {**entry, "metadata": {**metadata, "annotations": {LAST_APPLIED: text}}}
 
 
 class DemoCluster:
@@ -151,7 +160,7 @@ class DemoCluster:
         )
         if self._members:
             for entry in with_members(manifest(), self._members):
-                self.store.create(BY_KIND[(entry["apiVersion"], entry["kind"])].key, entry)
+                self.store.create(BY_KIND[(entry["apiVersion"], entry["kind"])].key, applied(entry))
 
     async def stop(self) -> None:
         """Stop everything; may be called more than once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import signal
 import time
@@ -25,6 +26,7 @@ from zktui.demo.store import Store
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
 
+log = logging.getLogger(__name__)
 BACK_OFF, LONGEST_BACK_OFF, FORGIVEN = 10.0, 300.0, 600.0
 """Seconds: the kubelet's first and longest pause before a restart, and the run after which it starts anew."""
 
@@ -159,7 +161,9 @@ class ContainerRunner:
         finally:
             self.running = None
             probing.cancel()
-            await asyncio.gather(copying, probing, return_exceptions=True)
+            for result in await asyncio.gather(copying, probing, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.error("container %s of %s", self.name, name_of(self._pod), exc_info=result)
             self.log.close()
 
     async def _until_end(self, main: Child) -> int:

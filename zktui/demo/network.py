@@ -31,7 +31,7 @@ class Network:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._reserved, self._second = _reserve()
-        self._last: dict[int, int] = {}
+        self._given: dict[int, int] = {}
         self._hosts: dict[str, tuple[str, str]] = {}
 
     def close(self) -> None:
@@ -48,8 +48,9 @@ class Network:
 
     def new_pod_ip(self, node: int) -> str:
         """The next address on that node; an address comes back only after 253 others."""
-        self._last[node] = self._last.get(node, 1) % 253 + 2 if node in self._last else 2
-        return f"127.{self._second}.{node}.{self._last[node]}"
+        given = self._given.get(node, 0)
+        self._given[node] = given + 1
+        return f"127.{self._second}.{node}.{2 + given % 253}"
 
     # -- names -------------------------------------------------------------------------------------------
 
