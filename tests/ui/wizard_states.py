@@ -190,7 +190,7 @@ def zk2(step: PodStep, **more: object) -> PodRun:
 
 def others_gone() -> tuple[PodRun, ...]:
     proxy = PodKey("kube-system", "proxy-x1", "uid-proxy")
-    return tuple(PodRun(pod, False, PodStep.GONE) for pod in APP) + (PodRun(proxy, False, PodStep.STAYS),)
+    return (*(PodRun(pod, False, PodStep.GONE) for pod in APP), PodRun(proxy, False, PodStep.STAYS))
 
 
 def blocked(name: GateName) -> Run:
@@ -277,8 +277,7 @@ def ended(status: RunStatus) -> Run:
         nodes = (DONE_4, verified, first, last)
         return replace(base, status=status, nodes=nodes, current=3, ended_at=NOW, message="All four nodes are through.")
     if status is RunStatus.ABORTED:
-        run = at_node_3(NodeStep.STOPPED, status=status, ended_at=NOW, message="Stopped by ann.")
-        return run
+        return at_node_3(NodeStep.STOPPED, status=status, ended_at=NOW, message="Stopped by ann.")
     pod = zk2(PodStep.PLACED, evicted_at=NOW - 300, gone_at=NOW - 290, note="looks for a leader since 4 min 20 s")
     told = "zk-2 did not come back within 5 min."
     return at_node_3(NodeStep.STOPPED, (*others_gone(), pod), status=status, ended_at=NOW, message=told)

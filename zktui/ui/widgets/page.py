@@ -88,6 +88,13 @@ class Page(LineView):
         self._lay_out(kept)
         self._keep_in_view()
 
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows at the end."""
+        kept = len(self._rows)
+        self._rows += rows
+        self._lay_out(kept)
+        self._keep_in_view()
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         # Only a scroll tells whether the reader is at the end: rows and sizes change without one.

@@ -62,7 +62,6 @@ class ChooseScreen(WizardScreen[None]):
         super().__init__(session)
         self._key = ensemble
         self._options = Options()
-        self._reader: asyncio.Task[None] | None = None
         self.painted = -1
         """Revision of the view that is on screen."""
 
@@ -79,11 +78,7 @@ class ChooseScreen(WizardScreen[None]):
         super().on_mount()
         self.say(Piece("  Which nodes?", Tone.STRONG))
         self.query_one(Grid).focus()
-        self._reader = asyncio.create_task(self._watch(), name="wizard: choose")
-
-    def on_unmount(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
+        self.run_worker(self._watch(), name="wizard: choose", exclusive=True)
 
     async def _watch(self) -> None:
         async with self.session.store.changes() as changed:

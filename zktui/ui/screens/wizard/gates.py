@@ -162,12 +162,19 @@ def holding(run: Run, now: float) -> list[Row]:
         out = f", away for {span(now - pod.evicted_at)}" if pod.evicted_at is not None else ""
         text = f"{pod.pod.name} has nowhere else to run and waits for the uncordon{out}."
         lines.append(row([Piece(f" {WAIT} ", Tone.WAITING)], [Piece(text)]))
-    for pod in node.pods:
+    lines += returned(run)
+    told = "A cordoned, empty node is what an autoscaler removes first: keep it from doing so while you work."
+    return [*lines, row([Piece(" ! ", Tone.WAITING)], [Piece(told, Tone.DIM)])]
+
+
+def returned(run: Run) -> list[Row]:
+    """Members of the node at work that are back."""
+    lines: list[Row] = []
+    for pod in run.node.pods if run.node else ():
         if pod.member and pod.step is PodStep.REJOINED:
             where = f" on {pod.successor_node}" if pod.successor_node else ""
             lines.append(row([Piece(f" {OK} ", Tone.SAFE)], [Piece(f"{pod.pod.name} is back{where} and serves.")]))
-    told = "A cordoned, empty node is what an autoscaler removes first: keep it from doing so while you work."
-    return [*lines, row([Piece(" ! ", Tone.WAITING)], [Piece(told, Tone.DIM)])]
+    return lines
 
 
 def stopped(run: Run) -> list[Row]:
@@ -220,7 +227,7 @@ def others(run: Run) -> list[Row]:
     words = [f"{gone} of {count(len(pods) - stay, 'pod')} gone"] if len(pods) > stay else []
     if stay:
         words.append(f"{count(stay, 'pod')} {'stays' if stay == 1 else 'stay'}")
-    return [BLANK, row(f" Others on {node.name}: ", [Piece(", ".join(words), Tone.DIM)])]
+    return [BLANK, row(" ", [Piece(f"Others on {node.name}: "), Piece(", ".join(words), Tone.DIM)])]
 
 
 def middle(run: Run, now: float) -> tuple[str, list[Row]]:
@@ -240,4 +247,4 @@ def middle(run: Run, now: float) -> tuple[str, list[Row]]:
     for pod in moving:
         lines += [BLANK, row([Piece(f" {pod.pod.name}", Tone.STRONG)]), *on_its_way(pod, now)]
     name = f"{moving[0].pod.name} is on its way" if moving else f"{node.name}: {node.step.value}" if node else "Now"
-    return name, [*lines, *others(run)]
+    return name, [*lines, *returned(run), *others(run)]

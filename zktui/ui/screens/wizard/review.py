@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -42,7 +41,6 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         super().__init__(session)
         self._names = tuple(nodes)
         self._options = options
-        self._reader: asyncio.Task[None] | None = None
         self.plan: Plan | None = None
         """The plan on screen; None while it is being made."""
 
@@ -59,19 +57,13 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         self.query_one(Page).focus()
         self.action_again()
 
-    def on_unmount(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-
     def fit_to_size(self) -> None:
         super().fit_to_size()
         self._paint()
 
     def action_again(self) -> None:
         """Read everything again, with the options as they are now."""
-        if self._reader is not None:
-            self._reader.cancel()
-        self._reader = asyncio.create_task(self._review(), name="wizard: review")
+        self.run_worker(self._review(), name="wizard: review", exclusive=True)
 
     async def _review(self) -> None:
         self.plan = None

@@ -92,8 +92,9 @@ class RunScreen(WizardScreen[None]):
     def __init__(self, session: Session, engine: Runner) -> None:
         super().__init__(session)
         self._engine = engine
-        self._reader: asyncio.Task[None] | None = None
         self._offered: tuple[bool | None, ...] = ()
+        self.told = 0
+        """Number of the last journal event that is on screen."""
         self.painted: Run | None = None
         """The snapshot that is on screen."""
 
@@ -112,11 +113,7 @@ class RunScreen(WizardScreen[None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.action_tab("now")
-        self._reader = asyncio.create_task(self._watch(), name="wizard: run")
-
-    def on_unmount(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
+        self.run_worker(self._watch(), name="wizard: run", exclusive=True)
 
     def fit_to_size(self) -> None:
         super().fit_to_size()
@@ -159,8 +156,9 @@ class RunScreen(WizardScreen[None]):
         self._page("now", lines, title)
         self._budget(run, view, now)
         name = f"Ensemble {view.ensemble.name}" if view else "Ensemble"
-        self._page("ensemble", shape.ensemble(members, run, now), name)
-        self._page("journal", journal.rows(self._engine.journal.events))
+        width = self.query_one("#ensemble", Page).scrollable_content_region.width
+        self._page("ensemble", shape.ensemble(members, run, now, width), name)
+        self._journal()
         self._offer()
         self.painted = run
 
@@ -176,6 +174,12 @@ class RunScreen(WizardScreen[None]):
         timeline = self._engine.timeline
         width = page.scrollable_content_region.width
         self._page("chart", shape.budget(run, timeline, budgets, now, width), shape.budget_name(timeline, budgets))
+
+    def _journal(self) -> None:
+        """Only what is new: a long run's journal is not gone through again at each paint."""
+        if events := self._engine.journal.tail(self.told):
+            self.query_one("#journal", Page).extend(journal.rows(events))
+            self.told = events[-1].seq
 
     def _head(self, run: Run, now: float) -> None:
         number = len(run.plan.nodes)

@@ -10,16 +10,19 @@ from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import Member, Mode
 from zktui.maintenance.model import BudgetSample, PodRun, PodStep, Run
 from zktui.ui.screens.wizard import chart
-from zktui.ui.screens.wizard.words import LEADER_SIGN, table
-from zktui.ui.text import Piece
+from zktui.ui.screens.wizard.words import LEADER_SIGN, Cell, cells, table
+from zktui.ui.text import Piece, fit, printable
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 
+LEAST_NODE = 6
+ROLE_AND_STATE = 26
+"""Cells of an ensemble row without the names of pod and node."""
 FAR_BEHIND = 1000
 """Transactions; members are asked one after another, so a busy ensemble always shows a few."""
 GOING = {
     PodStep.GATE: "going next",
-    PodStep.EVICT: "being evicted",
+    PodStep.EVICT: "evicting",
     PodStep.LEAVING: "leaving",
     PodStep.GONE: "gone",
     PodStep.PLACED: "starting",
@@ -43,23 +46,28 @@ def quorum(view: EnsembleView | None, members: Sequence[Member], now: float) -> 
     return None if view is None else judge(members, view.config, now)
 
 
-def ensemble(members: Sequence[Member], run: Run | None, now: float) -> list[Row]:
-    """One line a member: role, node, and whether it is in sync, going, or coming back."""
+def ensemble(members: Sequence[Member], run: Run | None, now: float, width: int) -> list[Row]:
+    """One line a member: role, node, and whether it is in sync, going, or coming back. Long node names are cut."""
     going: dict[str, PodRun] = {}
     for node in run.nodes if run else ():
         for pod in node.pods:
             if pod.member and pod.step in GOING:
                 going[pod.pod.name] = pod
-    lines = [
-        [
-            Piece(f" {member.pod.name}"),
-            Piece(LEADER_SIGN if member.role is Mode.LEADER and member.report.fresh(now) else " ", Tone.LEADER),
-            _role(member, now),
-            Piece(member.pod.node or "no node", Tone.DIM),
-            _state(member, going.get(member.pod.name), now),
-        ]
-        for member in members
-    ]
+    names = max((cells(member.pod.name) for member in members), default=0)
+    room = max(LEAST_NODE, width - names - ROLE_AND_STATE)
+    lines: list[list[Cell]] = []
+    for member in members:
+        leads = member.role is Mode.LEADER and member.report.fresh(now)
+        node_name = printable(member.pod.node or "no node")
+        lines.append(
+            [
+                Piece(f" {member.pod.name}"),
+                Piece(LEADER_SIGN if leads else " ", Tone.LEADER),
+                _role(member, now),
+                Piece(fit(node_name, room) if cells(node_name) > room else node_name, Tone.DIM),
+                _state(member, going.get(member.pod.name), now),
+            ]
+        )
     return [row(line) for line in table(lines, gap=1)] or [row(" ", [Piece("No member is known.", Tone.DIM)])]
 
 

@@ -73,6 +73,9 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
         return _holding(run, now)
     if exposed := _exposed(run, now):
         return Answer(Light.WAITING, "…", "WAITING", exposed)
+    asked = [pod.pod.name for pod in (run.node.pods if run.node else ()) if pod.member and pod.step is PodStep.EVICT]
+    if asked:
+        return Answer(Light.WAITING, "…", "WAITING", f"The server is asked to let {listed(asked)} go.")
     waiting = [gate for gate in run.gates if not gate.open]
     if waiting:
         return Answer(Light.WAITING, "…", "WAITING", f"{waiting[0].name.value.capitalize()}: {waiting[0].evidence}")

@@ -1,0 +1,418 @@
+"""The wizard by keys, on frozen runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.ui import wizard_states as states
+from tests.ui.fakes import World
+from zktui.maintenance.desk import Desk
+from zktui.maintenance.model import (
+    Command,
+    CommandKind,
+    Event,
+    GateName,
+    Hold,
+    HoldKind,
+    Level,
+    Options,
+    Plan,
+    RunStatus,
+)
+from zktui.maintenance.refusals import RunUnderWay
+from zktui.ui.app import ZktuiApp
+from zktui.ui.screens.main import MainScreen
+from zktui.ui.screens.wizard import open_wizard
+from zktui.ui.screens.wizard.band import Band
+from zktui.ui.screens.wizard.choose import ChooseScreen
+from zktui.ui.screens.wizard.confirm import Confirm
+from zktui.ui.screens.wizard.logs import LogsScreen
+from zktui.ui.screens.wizard.options import OptionsScreen
+from zktui.ui.screens.wizard.review import ReviewScreen
+from zktui.ui.screens.wizard.running import RunScreen
+from zktui.ui.widgets.grid import Grid
+from zktui.ui.widgets.keybar import KeyBar
+from zktui.ui.widgets.page import Page
+
+WIDE, SMALL = (120, 36), (80, 24)
+
+
+class FakeDesk:
+    """A desk that says what the test wants and remembers what it was asked."""
+
+    def __init__(self, plan: Plan | None = None, *, read_only: bool = False) -> None:
+        self.plan = plan or states.review()
+        self.read_only = read_only
+        self.engine: states.StillEngine | None = None
+        self.reviews: list[tuple[tuple[str, ...], Options]] = []
+        self.refusal: RunUnderWay | None = None
+        self.answer = asyncio.Event()
+        self.answer.set()
+
+    async def review(self, nodes: Sequence[str], options: Options) -> Plan:
+        self.reviews.append((tuple(nodes), options))
+        await self.answer.wait()
+        return self.plan
+
+    def begin(self, plan: Plan) -> states.StillEngine:
+        assert plan is self.plan
+        if self.refusal is not None:
+            raise self.refusal
+        self.engine = states.engine(states.STATES["claim"]())
+        return self.engine
+
+
+class Wizard:
+    """The app with the wizard on top, as a test drives it."""
+
+    def __init__(self, pilot: Pilot[None], app: ZktuiApp, desk: FakeDesk) -> None:
+        self.pilot = pilot
+        self.app = app
+        self.desk = desk
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until the screen is so."""
+        async with asyncio.timeout(10):
+            while not holds():
+                await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def on(self, screen: type[object]) -> None:
+        await self.until(lambda: isinstance(self.app.screen, screen) and self.app.screen.is_mounted)
+        await self.pilot.pause()
+
+    @property
+    def engine(self) -> states.StillEngine:
+        assert self.desk.engine is not None
+        return self.desk.engine
+
+    @property
+    def word(self) -> str:
+        return self.app.screen.query_one(Band).answer.word
+
+    def page(self, name: str) -> str:
+        return self.app.screen.query_one(f"#{name}", Page).text
+
+    @property
+    def keys(self) -> list[str]:
+        """Words of the footer's enabled keys."""
+        return [key.words for key in self.app.screen.query_one(KeyBar).keys if key.enabled]
+
+
+@asynccontextmanager
+async def opened(
+    state: Path, desk: FakeDesk | None = None, run: str = "", size: tuple[int, int] = WIDE
+) -> AsyncGenerator[Wizard]:
+    """The wizard opened over a healthy ensemble; with `run`, on a run in that state."""
+    world = World()
+    world.ensemble()
+    desk = desk or FakeDesk()
+    if run:
+        desk.engine = states.engine(states.STATES[run]())
+    app = ZktuiApp(world.session(state, desk=cast(Desk, desk)))
+    async with app.run_test(size=size) as pilot:
+        wizard = Wizard(pilot, app, desk)
+        if run and desk.engine and desk.engine.run.status.ended:
+            app.push_screen(RunScreen(app.session, desk.engine))
+        else:
+            open_wizard(app, app.session, world.key)
+        await wizard.on(RunScreen if run else ChooseScreen)
+        yield wizard
+
+
+async def test_marked_nodes_are_reviewed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        grid = wizard.app.screen.query_one(Grid)
+        await wizard.until(lambda: len(grid.rows) == 4)
+        assert "zk-1 ★ leader" in grid.rows[1].cells[3].text
+        await wizard.press("space", "down", "space")
+        assert "node-1 and node-2" in wizard.page("told")
+        assert "zk-1 leads" in wizard.page("told")
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        assert wizard.desk.reviews == [(("node-1", "node-2"), Options())]
+
+
+async def test_without_marks_the_node_under_the_cursor_is_reviewed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("down", "down", "enter")
+        await wizard.on(ReviewScreen)
+        assert wizard.desk.reviews[0][0] == ("node-3",)
+
+
+async def test_back_from_a_review_keeps_marks_and_options(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("space", "enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("o")
+        await wizard.on(OptionsScreen)
+        await wizard.press("space", "enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        await wizard.press("escape")
+        await wizard.on(ChooseScreen)
+        assert len(wizard.app.screen.query_one(Grid).marks) == 1
+        await wizard.press("enter")
+        await wizard.until(lambda: len(wizard.desk.reviews) == 3)
+        kept = Options(ignore_daemonsets=True)
+        assert [options for _, options in wizard.desk.reviews] == [Options(), kept, kept]
+
+
+async def test_while_it_reads_nothing_can_be_started(tmp_path: Path) -> None:
+    desk = FakeDesk()
+    desk.answer.clear()
+    async with opened(tmp_path, desk) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        assert wizard.word == "READING"
+        assert "Start" not in wizard.keys
+        await wizard.press("s")
+        assert isinstance(wizard.app.screen, ReviewScreen)
+        desk.answer.set()
+        await wizard.until(lambda: wizard.word == "READY")
+        assert "Start" in wizard.keys
+
+
+async def test_a_review_that_says_stop_cannot_be_started(tmp_path: Path) -> None:
+    async with opened(tmp_path, FakeDesk(states.review(Level.STOP))) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "STOP")
+        await wizard.press("s")
+        assert isinstance(wizard.app.screen, ReviewScreen)
+        assert wizard.desk.engine is None
+
+
+async def test_read_only_reviews_and_does_not_run(tmp_path: Path) -> None:
+    async with opened(tmp_path, FakeDesk(read_only=True)) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        assert "READ-ONLY" in str(wizard.app.screen.query_one("#where").render())
+        await wizard.press("s")
+        assert isinstance(wizard.app.screen, ReviewScreen)
+        assert wizard.desk.engine is None
+
+
+async def test_a_confirmed_review_becomes_a_run(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        await wizard.press("n")
+        await wizard.on(ReviewScreen)
+        assert wizard.desk.engine is None
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.on(RunScreen)
+        await wizard.press("d")
+        await wizard.on(MainScreen)
+
+
+async def test_what_can_not_be_brought_back_takes_a_typed_word(tmp_path: Path) -> None:
+    plan = states.plan(Options(delete_emptydir_data=True))
+    async with opened(tmp_path, FakeDesk(plan)) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        await wizard.press("y", "enter")
+        assert isinstance(wizard.app.screen, Confirm)
+        await wizard.press("backspace", *"zk", "enter")
+        await wizard.on(RunScreen)
+
+
+async def test_a_run_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    desk = FakeDesk()
+    desk.refusal = RunUnderWay("Another run is under way.", "Wait for it.")
+    async with opened(tmp_path, desk) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.on(ReviewScreen)
+        assert wizard.word == "NOT BEGUN"
+        assert wizard.app.screen.query_one(Band).answer.sentence == "Another run is under way. Wait for it."
+
+
+async def test_options_by_keys(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("o")
+        await wizard.on(OptionsScreen)
+        await wizard.press(
+            "down", "space", "down", "down", "down", "left", "down", "4", "5", "down", "right", "left", "left"
+        )
+        await wizard.press("7", "backspace", "enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        assert wizard.desk.reviews[1][1] == Options(
+            delete_emptydir_data=True, hold=Hold(HoldKind.LEAVE), timeout=45.0, grace_period=300
+        )
+        await wizard.press("o")
+        await wizard.on(OptionsScreen)
+        await wizard.press("space", "escape")
+        await wizard.on(ReviewScreen)
+        assert len(wizard.desk.reviews) == 2
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_every_state_is_painted(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(tmp_path, run="claim", size=size) as wizard:
+        screen = cast(RunScreen, wizard.app.screen)
+        for name, state in states.STATES.items():
+            run = state()
+            wizard.engine.become(run)
+            await wizard.until(lambda run=run: screen.painted is run)
+            assert wizard.word, name
+            for page in ("now", "steps", "chart", "ensemble", "journal"):
+                assert wizard.page(page).strip(), (name, page)
+        shown = [page.id for page in screen.query(Page) if page.region.area]
+        assert shown == (["steps", "now", "chart", "ensemble", "journal"] if size == WIDE else ["now", "journal"])
+
+
+async def test_a_change_of_the_run_is_painted(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="gates") as wizard:
+        screen = cast(RunScreen, wizard.app.screen)
+        await wizard.until(lambda: wizard.word == "SAFE")
+        blocked = states.blocked(GateName.QUORUM)
+        wizard.engine.journal.append(Event(0, 0.0, "gate", "quorum is blocked"))
+        wizard.engine.become(blocked)
+        await wizard.until(lambda: screen.painted is blocked)
+        assert wizard.word == "BLOCKED"
+        assert "zk-0 serves again" in wizard.page("now")
+        assert wizard.page("journal").endswith("quorum is blocked")
+        assert wizard.page("journal").count("cordon node-3") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "keys", "command"),
+    [
+        ("gates", ["space"], Command(CommandKind.PAUSE)),
+        ("paused", ["space"], Command(CommandKind.RESUME)),
+        ("pausing", ["space"], Command(CommandKind.RESUME)),
+        ("hold", ["u"], Command(CommandKind.UNCORDON)),
+        ("blocked-landing", ["u"], Command(CommandKind.UNCORDON)),
+        ("gates", ["a", "y"], Command(CommandKind.ABORT)),
+        ("blocked-quorum", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.QUORUM, "zk-2")),
+        ("waiting", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.SETTLED, "zk-2")),
+    ],
+)
+async def test_keys_command_the_run(tmp_path: Path, state: str, keys: list[str], command: Command) -> None:
+    async with opened(tmp_path, run=state) as wizard:
+        for key in keys:
+            await wizard.press("minus" if key == "-" else key)
+        await wizard.on(RunScreen)
+        assert wizard.engine.commands == [command]
+
+
+@pytest.mark.parametrize(
+    ("state", "keys"),
+    [
+        ("gates", ["u"]),
+        ("gates", ["o"]),
+        ("gates", ["a", "n"]),
+        ("gates", ["a", "escape"]),
+        ("blocked-quorum", ["o", *"zk", "enter", "escape"]),
+        ("blocked-quorum", ["u"]),
+        ("aborting", ["space"]),
+        ("aborting", ["a"]),
+        ("done", ["space"]),
+        ("failed", ["u"]),
+    ],
+)
+async def test_keys_that_have_no_meaning_here_send_nothing(tmp_path: Path, state: str, keys: list[str]) -> None:
+    async with opened(tmp_path, run=state) as wizard:
+        await wizard.press(*keys)
+        await wizard.on(RunScreen)
+        assert wizard.engine.commands == []
+
+
+async def test_an_override_asks_about_the_gate_that_was_on_screen(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="blocked-quorum") as wizard:
+        await wizard.press("o")
+        await wizard.on(Confirm)
+        wizard.engine.become(states.blocked(GateName.BUDGET))
+        await wizard.press(*"zk", "minus", "2", "enter")
+        await wizard.on(RunScreen)
+        assert wizard.engine.commands == [Command(CommandKind.OVERRIDE, GateName.QUORUM, "zk-2")]
+
+
+async def test_the_footer_follows_what_can_be_done(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="gates") as wizard:
+        await wizard.until(lambda: "Pause" in wizard.keys)
+        assert "Uncordon" not in wizard.keys
+        wizard.engine.become(states.hold())
+        await wizard.until(lambda: "Uncordon" in wizard.keys)
+        wizard.engine.become(states.STATES["paused"]())
+        await wizard.until(lambda: "Resume" in wizard.keys)
+        assert "Pause" not in wizard.keys
+        wizard.engine.become(states.ended(RunStatus.DONE))
+        await wizard.until(lambda: "Close" in wizard.keys)
+        assert not {"Pause", "Resume", "Abort", "Detach"} & set(wizard.keys)
+
+
+async def test_detached_the_run_is_found_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="gates") as wizard:
+        await wizard.press("d")
+        await wizard.on(MainScreen)
+        assert wizard.engine.commands == []
+        await wizard.press("m")
+        await wizard.on(RunScreen)
+        wizard.engine.become(states.ended(RunStatus.DONE))
+        await wizard.until(lambda: wizard.word == "DONE")
+        await wizard.press("enter")
+        await wizard.on(MainScreen)
+
+
+async def test_an_ended_run_does_not_keep_a_new_one_from_being_chosen(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="done") as wizard:
+        await wizard.press("enter")
+        await wizard.on(MainScreen)
+        await wizard.press("m")
+        await wizard.on(ChooseScreen)
+
+
+async def test_logs_over_the_run_and_back(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="gates") as wizard:
+        await wizard.press("l")
+        await wizard.on(LogsScreen)
+        await wizard.press("escape")
+        await wizard.on(RunScreen)
+
+
+async def test_panes_become_tabs_on_a_small_terminal(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="waiting", size=SMALL) as wizard:
+        screen = wizard.app.screen
+
+        def shown() -> list[str | None]:
+            return [page.id for page in screen.query(Page) if page.region.area]
+
+        for key, panes in (("2", ["steps", "journal"]), ("3", ["chart", "ensemble"]), ("4", ["journal"])):
+            await wizard.press(key)
+            await wizard.until(lambda panes=panes: shown() == panes)
+        await wizard.press("3")
+        await wizard.until(lambda: "┤" in wizard.page("chart"))
+        await wizard.pilot.resize_terminal(*WIDE)
+        await wizard.until(lambda: len(shown()) == 5)
+        assert screen.query_one(Band).region.height == 3

@@ -1,0 +1,312 @@
+"""What the wizard's panes say, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.ui import wizard_states as states
+from tests.ui.fakes import NOW, WALL, World
+from zktui.core.quorum import Health, Quorum
+from zktui.core.zookeeper import Mode
+from zktui.maintenance.model import (
+    BudgetSample,
+    Event,
+    GateName,
+    Hold,
+    HoldKind,
+    Level,
+    NodeStep,
+    Options,
+    PodStep,
+    RunStatus,
+)
+from zktui.ui.screens.wizard import chart, gates, journal, plan, shape, standing, steps, summary
+from zktui.ui.screens.wizard.standing import Light
+from zktui.ui.screens.wizard.words import bar, span, table
+from zktui.ui.text import plain
+from zktui.ui.widgets.page import Row
+
+HEALTHY = Quorum(Health.QUORUM, 3, 3, "zk-1", 12)
+
+
+def said(rows: Sequence[Row]) -> str:
+    return "\n".join(each.head.plain + each.body.plain for each in rows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.21, "0.2 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")],
+)
+def test_a_span_reads_as_a_person_says_it(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_a_bar_is_full_only_when_nothing_is_left() -> None:
+    assert [bar(done, 10, 4) for done in (0, 4, 9.99, 10)] == ["▱▱▱▱", "▰▱▱▱", "▰▰▰▱", "▰▰▰▰"]
+
+
+def test_columns_of_a_table_are_as_wide_as_their_widest_cell() -> None:
+    lines = table([["a", "1", "x"], ["long", "22", "yy"]], ("left", "right"))
+    assert [plain(line) for line in lines] == ["a      1  x", "long  22  yy"]
+
+
+@pytest.mark.parametrize(
+    ("state", "light", "word"),
+    [
+        ("claim", Light.SAFE, "SAFE"),
+        ("gates", Light.SAFE, "SAFE"),
+        ("waiting", Light.WAITING, "WAITING"),
+        ("evict", Light.WAITING, "WAITING"),
+        ("leaving", Light.WAITING, "WAITING"),
+        ("placed", Light.WAITING, "WAITING"),
+        ("drained", Light.SAFE, "SAFE"),
+        ("hold", Light.SAFE, "YOURS"),
+        ("hold-waits", Light.WAITING, "YOURS"),
+        ("paused", Light.WAITING, "PAUSED"),
+        ("pausing", Light.WAITING, "PAUSING"),
+        ("aborting", Light.WAITING, "STOPPING"),
+        ("done", Light.SAFE, "DONE"),
+        ("aborted", Light.BLOCKED, "ABORTED"),
+        ("failed", Light.BLOCKED, "FAILED"),
+        *((f"blocked-{name.value}", Light.BLOCKED, "BLOCKED") for name in GateName),
+    ],
+)
+def test_one_word_for_every_state(state: str, light: Light, word: str) -> None:
+    told = standing.answer(states.STATES[state](), HEALTHY, NOW)
+    assert (told.light, told.word) == (light, word)
+    assert told.sentence
+
+
+@pytest.mark.parametrize("state", ["gates", "waiting", "paused", "hold", "blocked-budget"])
+def test_a_lost_quorum_is_said_before_all_else(state: str) -> None:
+    lost = Quorum(Health.NO_QUORUM, 3, 1, why="no member leads")
+    told = standing.answer(states.STATES[state](), lost, NOW)
+    assert (told.light, told.word) == (Light.BLOCKED, "NO QUORUM")
+    assert "no member leads" in told.sentence
+
+
+@pytest.mark.parametrize("state", ["claim", "gates", "drained", "uncordon"])
+def test_unknown_is_not_safe(state: str) -> None:
+    unknown = Quorum(Health.UNKNOWN, 3, 0, why="the running configuration has not been read")
+    told = standing.answer(states.STATES[state](), unknown, NOW)
+    assert told.light is Light.WAITING
+    assert "configuration" in told.sentence
+
+
+def test_the_end_names_what_is_still_cordoned() -> None:
+    assert "node-3 is still cordoned" in standing.answer(states.STATES["aborted"](), HEALTHY, NOW).sentence
+    assert "No node is left cordoned" in standing.answer(states.STATES["done"](), HEALTHY, NOW).sentence
+
+
+@pytest.mark.parametrize("name", GateName)
+def test_a_blocked_gate_comes_first_with_its_reason_its_age_and_its_key(name: GateName) -> None:
+    run = states.blocked(name)
+    gate = run.blocked[0]
+    title, lines = gates.middle(run, NOW)
+    first, *rest = said(lines).splitlines()
+    assert title.startswith("Why zk-2 may not go")
+    assert name.value in first
+    assert gate.evidence in first
+    assert gate.action is not None
+    told = "\n".join(rest)
+    assert "closed for 47 s" in told
+    assert gate.unblock in told
+    assert f"press {gates.KEYS[gate.action.kind]} " in told
+    assert gate.action.text in told
+    others = [other.value for other in GateName if other is not name]
+    assert all(f"✓ {other} " in told for other in others)
+
+
+def test_a_waiting_gate_shows_how_far_it_is() -> None:
+    title, lines = gates.middle(states.waiting(), NOW)
+    assert title == "Before zk-2 may go · evidence 0.4 s old"
+    assert "4.2 of 10 s" in said(lines)
+
+
+def test_evidence_that_grew_old_says_so_at_its_gate() -> None:
+    _, lines = gates.middle(states.STATES["gates"](), NOW + 5)
+    assert said(lines).count("5.4 s old") == len(GateName)
+
+
+def test_a_member_on_its_way_shows_its_stations() -> None:
+    text = said(gates.middle(states.STATES["placed"](), NOW)[1])
+    assert "evicted   8.0 s ago" in text
+    assert "placed    on node-4" in text
+    assert "Ready, looks for a leader" in text
+
+
+def test_hold_says_who_waits_and_which_key_ends_it() -> None:
+    title, lines = gates.middle(states.hold(waits=True), NOW)
+    text = said(lines)
+    assert title == "node-3 is yours"
+    assert "press u when you are done" in text
+    assert "zk-2 has nowhere else to run" in text
+    assert "1 min 00 s" in text
+
+
+def test_a_hold_of_seconds_counts_down() -> None:
+    run = states.hold()
+    run = replace(run, plan=replace(run.plan, options=Options(hold=Hold(HoldKind.SECONDS, 60.0))))
+    assert "uncordoned by itself in 51 s" in said(gates.middle(run, NOW)[1])
+
+
+def test_steps_show_what_is_over_what_is_under_way_and_what_is_to_come() -> None:
+    text = said(steps.rows(states.STATES["gates"](), NOW))
+    assert "✓ node-4" in text
+    assert "▸ node-3  zk-2" in text
+    assert "✓ cordon" in text
+    assert "▸ drain" in text
+    assert "web-0" in text
+    assert "node-2  zk-1 ★" in text
+    assert "rejoin" not in text
+
+
+def test_a_member_that_waits_adds_the_rejoin_step() -> None:
+    assert "rejoin" in said(steps.rows(states.hold(waits=True), NOW))
+
+
+def test_many_other_pods_are_counted_and_members_always_shown() -> None:
+    run = states.STATES["gates"]()
+    node = run.nodes[1]
+    many = tuple(replace(node.pods[0], pod=node.pods[0].pod._replace(name=f"web-{n}")) for n in range(40))
+    run = replace(run, nodes=(run.nodes[0], replace(node, pods=(*many, node.pods[-1])), *run.nodes[2:]))
+    text = said(steps.rows(run, NOW))
+    assert "40 of 40 other pods settled" in text
+    assert "web-7" not in text
+    assert "zk-2" in text
+
+
+def sample(at: float, allowed: int) -> BudgetSample:
+    return BudgetSample(at, allowed, 2 + allowed, 2, 3, "default/zk-pdb")
+
+
+def test_a_dip_shorter_than_a_column_is_drawn() -> None:
+    samples = [sample(0, 1), sample(300.1, 0), sample(300.2, 1)]
+    assert chart.levels(samples, 0, 600, 10) == [1, 1, 1, 1, 1, 0, 1, 1, 1, 1]
+
+
+def test_the_chart_is_not_drawn_before_its_time() -> None:
+    assert chart.levels([sample(20, 1)], 0, 30, 6) == [None, None, 1, 1]
+
+
+def test_the_chart_steps_between_its_lines_and_marks_who_moved() -> None:
+    samples = [sample(0, 1), sample(30, 0), sample(50, 1)]
+    rows = chart.rows(samples, [(30.0, "▼")], start=0, end=59, start_wall=WALL, width=18)
+    lines = [each.head.plain for each in rows]
+    assert lines[:3] == ["  1 ┤─────╮    ╭─", "    │     │    │ ", "  0 ┤     ╰────╯ "]
+    assert lines[3].index("▼") == lines[2].index("─")
+
+
+def test_levels_of_a_large_budget_fit_into_few_lines_and_only_none_is_at_the_bottom() -> None:
+    samples = [sample(0, 40), sample(20, 1), sample(40, 0)]
+    rows = chart.rows(samples, [], start=0, end=59, start_wall=WALL, width=18)
+    lines = [each.head.plain for each in rows][: chart.MOST_LEVELS + 1]
+    assert lines[0].startswith(" 40 ┤─")
+    assert lines[-1].startswith("  0 ┤")
+    assert "─" in lines[-2]
+
+
+async def test_the_watched_budget_wins_over_the_last_reading() -> None:
+    world = World()
+    world.ensemble()
+    world.budget(allowed=0, current=2)
+    view = world.store.view().ensembles[0]
+    known = shape.figures((sample(0, 1),), view.budgets)
+    assert known is not None
+    assert (known.allowed, known.current) == (0, 2)
+    text = said(shape.budget(states.waiting(), (sample(NOW, 1),), view.budgets, NOW, 30))
+    assert "  0 allowed disruptions" in text
+
+
+def test_no_budget_is_said() -> None:
+    assert "No budget covers these pods" in said(shape.budget(states.waiting(), (), (), NOW, 30))
+
+
+async def test_the_ensemble_shows_who_goes_who_is_silent_and_who_is_not_known() -> None:
+    world = World()
+    world.ensemble()
+    world.poll(Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER, errors={0: "timed out"})
+    members = world.store.view().ensembles[0].members
+    text = said(shape.ensemble(members, states.STATES["gates"](), NOW, 40))
+    silent, leader, going = text.splitlines()
+    assert "not serving" in silent
+    assert "★ leader" in leader
+    assert "going next" in going
+    old = said(shape.ensemble(members, None, NOW + 60, 40))
+    assert old.count("not known") == 3
+
+
+async def test_long_node_names_leave_room_for_the_state() -> None:
+    world = World()
+    world.ensemble()
+    world.nodes("ip-10-20-30-40.eu-central-1.compute.internal")
+    pod = world.pod(0, "ip-10-20-30-40.eu-central-1.compute.internal")
+    members = [replace(member, pod=pod) for member in world.store.view().ensembles[0].members[:1]]
+    line = said(shape.ensemble(members, None, NOW, 36))
+    assert len(line) <= 36
+    assert line.endswith("in sync")
+
+
+async def test_the_younger_of_two_answers_is_shown() -> None:
+    world = World()
+    world.ensemble()
+    view = world.store.view().ensembles[0]
+    newer = replace(view.members[0], report=replace(view.members[0].report, at=NOW + 1, mode=Mode.LOOKING))
+    older = replace(view.members[1], report=replace(view.members[1].report, at=NOW - 1, mode=Mode.LOOKING))
+    shown = shape.newest(view, (newer, older))
+    assert [member.role for member in shown] == [Mode.LOOKING, Mode.LEADER, Mode.FOLLOWER]
+
+
+def test_the_summary_tells_times_and_how_to_finish_by_hand() -> None:
+    failed = said(summary.rows(states.ended(RunStatus.FAILED)))
+    assert "zk-2 did not come back within 5 min" in failed
+    assert "kubectl uncordon node-3" in failed
+    assert "looks for a leader since 4 min 20 s" in failed
+    done = said(summary.rows(states.ended(RunStatus.DONE)))
+    assert "zk-2  node-3 → node-4  away for 15 s" in done
+    assert "No node is left cordoned" in done
+    assert "kubectl" not in done
+
+
+@pytest.mark.parametrize(
+    ("level", "light", "word"),
+    [(None, Light.SAFE, "READY"), (Level.WARN, Light.WAITING, "READY"), (Level.STOP, Light.BLOCKED, "STOP")],
+)
+def test_a_review_in_one_word(level: Level | None, light: Light, word: str) -> None:
+    told = plan.answer(states.review(level))
+    assert (told.light, told.word) == (light, word)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_review_shows_order_reasons_findings_and_what_would_unblock(narrow: bool) -> None:
+    text = said(plan.rows(states.review(Level.STOP), narrow))
+    order = [text.index(f"{number}  node-{node}") for number, node in enumerate((4, 3, 1, 2), 1)]
+    assert order == sorted(order)
+    assert "one election instead of two" in text
+    assert "--delete-emptydir-data" in text
+    assert text.index("web-0 uses emptyDir") < text.index("zk-hs lists Ready pods only")
+    assert "waits for uncordon" in text
+    assert "node-1: anti-affinity: zk-0 is there" in text
+    assert "1 evicted, 1 stay, 1 refused" in text
+    assert "1 → 0" in text
+    assert "ignore-daemonsets" in text
+
+
+def test_a_journal_line_from_outside_stays_text() -> None:
+    lines = journal.rows([Event(1, WALL, "reply", "429 [/red]\x1b[2J", "node-3")])
+    assert said(lines).endswith("429 [/red]␛[2J")
+
+
+@pytest.mark.parametrize("step", [step for step in NodeStep if step not in (NodeStep.PENDING,)])
+@pytest.mark.parametrize("pod", list(PodStep))
+def test_no_state_is_without_words(step: NodeStep, pod: PodStep) -> None:
+    """Whatever the engine's state machine can be in, every pane has something to say."""
+    run = states.at_node_3(step, (*states.others_gone(), states.zk2(pod, evicted_at=NOW - 3)))
+    title, lines = gates.middle(run, NOW)
+    assert title
+    assert said(lines).strip()
+    assert "node-3" in said(steps.rows(run, NOW))
+    assert standing.answer(run, HEALTHY, NOW).sentence
