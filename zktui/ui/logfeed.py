@@ -78,9 +78,14 @@ class LogFeed:
         """Follow these pods from now on, as far as their containers have started. Cheap when nothing changed."""
         present = {pod.uid: pod for pod in pods}
         for uid, stream in self._streams.items():
-            stream.pod = present.get(uid, stream.pod)
-            if uid not in present:
+            pod = present.get(uid)
+            if pod is None:
                 self._let_go(stream)
+                continue
+            if pod.restarts > stream.pod.restarts:
+                stream.mark(f"the container of {pod.name} was restarted, {pod.restarts} times so far")
+                self._schedule()
+            stream.pod = pod
         started = [pod for pod in pods if pod.uid not in self._streams and _has_log(pod)]
         if started and not self._streams:
             self._hold_until = asyncio.get_running_loop().time() + FIRST
@@ -107,6 +112,7 @@ class LogFeed:
         stream = self._streams[pod.uid] = _Stream(pod)
         before = self._born.get(pod.name)
         if before is not None and before != pod.uid:
+            stream.key = max(other.key for other in self._streams.values())
             stream.mark(f"{pod.name} was born again on {pod.node or 'no node yet'} (uid {pod.uid[:8]})")
             self._schedule()
         self._born[pod.name] = pod.uid
@@ -128,7 +134,7 @@ class LogFeed:
         cursor: LogCursor | None = None
         said, failures = "", 0
         while stream.gone_at is None:
-            why, lines, restarts = "", 0, stream.pod.restarts
+            why, lines = "", 0
             async for batch in self._logs.follow(stream.pod.key, container, cursor=cursor, tail=TAIL):
                 cursor = batch.cursor or cursor
                 lines += len(batch.lines)
@@ -138,7 +144,7 @@ class LogFeed:
                 self._heard(stream)
             await self._clock.sleep(SETTLE)
             failures = 0 if lines else failures + 1
-            words = _ended(stream, why, restarts)
+            words = _ended(stream, why)
             if lines or words != said:
                 stream.mark(words)
                 said = words
@@ -178,10 +184,8 @@ def _has_log(pod: Pod) -> bool:
     return pod.phase not in ("", "Pending", "Unknown") or pod.restarts > 0
 
 
-def _ended(stream: _Stream, why: str, restarts: int) -> str:
+def _ended(stream: _Stream, why: str) -> str:
     name = stream.pod.name
     if stream.gone_at is not None or stream.pod.terminating:
         return f"{name} has stopped"
-    if stream.pod.restarts > restarts:
-        return f"the container of {name} was restarted ({stream.pod.restarts} times so far)"
     return f"the stream was cut: {why}" if why else "the stream ended"

@@ -33,7 +33,7 @@ _ZOOKEEPER = re.compile(
     r"\[(.*?)\] - (.*)",
     re.DOTALL,
 )
-_WORD = re.compile(r"\b(TRACE|DEBUG|INFO|WARN(?=ING|\b)|ERROR|FATAL)")
+_WORD = re.compile(r"\b(TRACE|DEBUG|INFO|WARN|ERROR|FATAL)(?:ING)?\b")
 _FAR = 60
 """Cells into a line of unknown form within which a word is taken for its level."""
 
