@@ -95,8 +95,11 @@ class World:
     def nodes(self, *names: str, **changes: object) -> None:
         self._reset(Kind.NODES, [node(name, **changes) for name in names])
 
-    def ensemble(self, members: int = 3, leader: int | None = 1, nodes: int = 4) -> None:
-        """A healthy ensemble like the tutorial's: `members` voters on node-1…, one budget, `nodes` nodes."""
+    def ensemble(self, members: int = 3, leader: int | None = 1, nodes: int = 4, *, budgets: bool = True) -> None:
+        """A healthy ensemble like the tutorial's: `members` voters on node-1…, one budget, `nodes` nodes.
+
+        Without `budgets` their source has never spoken.
+        """
         self.nodes(*(f"node-{n + 1}" for n in range(nodes)))
         labels = {"app": self.name}
         spec = PodSpec(containers=(Container("kubernetes-zookeeper", "registry.k8s.io/kubernetes-zookeeper:1.0"),))
@@ -116,7 +119,8 @@ class World:
             ],
         )
         self._reset(Kind.PODS, [self.pod(n, f"node-{n % nodes + 1}") for n in range(members)])
-        self.budget(allowed=1, current=members, desired=members - 1, expected=members)
+        if budgets:
+            self.budget(allowed=1, current=members, desired=members - 1, expected=members)
         self._reset(Kind.CLAIMS, [])
         self._reset(Kind.VOLUMES, [])
         hosts = [Server(n + 1, f"{self.name}-{n}.zk-hs.{self.namespace}.svc") for n in range(members)]

@@ -32,7 +32,6 @@ class ZktuiApp(App[None]):
         Binding("colon", "command_palette", "Command"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

@@ -172,6 +172,9 @@ class EnsemblePane(GridPane):
             pieces.append(Piece(" · … rolling update", Tone.WAITING))
         if self._ensemble.config is None and self._ensemble.config_why:
             pieces.append(Piece(f" · configuration not read: {self._ensemble.config_why}", Tone.WAITING))
+        silent = [member.report.error for member in self._ensemble.members if member.role is Mode.SILENT]
+        if silent and len(silent) == len(self._ensemble.members):
+            pieces.append(Piece(f" · ✗ ZooKeeper is silent: {silent[0]}; 2 shows its logs", Tone.BLOCKED))
         self.titled(*pieces)
 
     def _detail_shown(self) -> None:

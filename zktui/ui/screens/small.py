@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -18,6 +21,7 @@ def too_small(size: Size) -> bool:
 class TooSmallScreen(ModalScreen[None]):
     """Covers everything until the terminal is large enough. A run that goes on is not touched by it."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "app.quit", "Quit")]
     DEFAULT_CSS = """
     TooSmallScreen { background: $background; padding: 1 2; }
     TooSmallScreen Static { height: auto; }

@@ -71,8 +71,11 @@ def keys_of(bindings: Iterable[ActiveBinding]) -> tuple[Key, ...]:
             found.setdefault((type(active.node).__name__, active.binding.action), []).append(active)
     made: list[Key] = []
     for (owner, _), group in found.items():
-        first = group[0].binding
-        names = first.key_display or " ".join(dict.fromkeys(shown_key(one.binding.key) for one in group))
+        # The app's own ctrl+q hides itself; the key that asks to be shown speaks for the action.
+        first = next((one.binding for one in group if one.binding.show), group[0].binding)
+        names = first.key_display or " ".join(
+            dict.fromkeys(shown_key(one.binding.key) for one in group if one.binding.show == first.show)
+        )
         family = first.group.description if first.group is not None else ""
         made.append(Key(names, first.description, first.key, group[0].enabled, owner, first.show, family))
     return tuple(made)
