@@ -47,7 +47,7 @@ def apply_patch(info: Resource, obj: Object, media_type: str, body: Any) -> Obje
     if media_type == JSON_PATCH:
         if not isinstance(body, list):
             raise errors.bad_request("error decoding patch: a JSON patch is a list of operations")
-        return json_patch(info, target, cast("list[Any]", body))
+        return json_patch(target, cast("list[Any]", body))
     if media_type not in TYPES:
         raise errors.unsupported_media_type(TYPES)
     if not isinstance(body, dict):
@@ -131,16 +131,15 @@ def _merge_list(field: str, held: list[Any], patch: list[Any], info: Resource) -
 # -- JSON patch ----------------------------------------------------------------------------------------
 
 
-def json_patch(info: Resource, target: Object, operations: list[Any]) -> Object:
+def json_patch(target: Object, operations: list[Any]) -> Object:
     """Apply the operations in order; the first that fails fails the patch (422, as Kubernetes answers)."""
     document: Any = target
     for operation in operations:
         try:
             document = _operate(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as why:
-            name = target["metadata"]["name"]
             words = "the server rejected our request due to an error in our request"
-            raise errors.ApiError(422, "Invalid", words, {"name": name, "kind": info.plural}) from why
+            raise errors.ApiError(422, "Invalid", words) from why
     return document
 
 

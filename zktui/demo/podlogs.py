@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from aiohttp import web
 
@@ -71,7 +72,21 @@ async def serve_logs(request: web.Request, info: RequestInfo, pod: Object, runti
     if options.follow:
         # A follower is told at once that its log is open, though there may be nothing to say for long.
         await response.prepare(request)
-    left = options.limit_bytes
+    try:
+        await _copy(request, response, chunks, options.limit_bytes)
+    except ConnectionResetError:
+        pass  # the client has read enough
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+    return response
+
+
+async def _copy(
+    request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes], limit: int | None
+) -> None:
+    """Write the chunks, up to ``limit`` bytes; the reply begins with the first of them, or at the end."""
+    left = limit
     async for chunk in chunks:
         if not response.prepared:
             await response.prepare(request)
@@ -80,7 +95,6 @@ async def serve_logs(request: web.Request, info: RequestInfo, pod: Object, runti
         if left is not None:
             left -= len(piece)
             if left <= 0:
-                break
+                return
     if not response.prepared:
         await response.prepare(request)
-    return response

@@ -102,8 +102,11 @@ async def _write(socket: web.WebSocketResponse, process: ExecProcess, *, merged:
     """stdout and stderr until both end; a terminal knows only stdout."""
 
     async def pump(channel: int, chunks: AsyncIterator[bytes]) -> None:
-        async for chunk in chunks:
-            await socket.send_bytes(bytes([channel]) + chunk)
+        try:
+            async for chunk in chunks:
+                await socket.send_bytes(bytes([channel]) + chunk)
+        except ConnectionResetError:
+            pass  # the client is gone; the reader sees that too
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(pump(STDOUT, process.stdout))

@@ -60,6 +60,8 @@ class Watch:
                 await self._send(response, events)
         except ApiError as why:
             await self._send(response, [("ERROR", why.status())])
+        except ConnectionResetError:
+            pass  # the client left between two events, which is how most watches end
         return response
 
     def _initial_events(self) -> list[Event]:
