@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zktui.core.ports import Clock, Cluster, Members
 from zktui.core.view import View
+from zktui.core.zookeeper import Ensemble, EnsembleKey, Mode
 from zktui.maintenance.engine import Engine
+from zktui.maintenance.facts import Facts
+from zktui.maintenance.journal import FileJournal, JournalError
+from zktui.maintenance.machine import begin
 from zktui.maintenance.model import Options, Plan, Run
+from zktui.maintenance.planning import plan
+from zktui.maintenance.refusals import CannotBegin, PlanStopped, ReadOnlyError, RunUnderWay
+from zktui.maintenance.survey import Scope, ensembles_in, survey
 
 
 class Desk:
@@ -33,6 +43,7 @@ class Desk:
         self._view = store_view
         self._folder = state_folder
         self._holder = holder
+        self._reviewed: dict[EnsembleKey, Ensemble] = {}
         self.read_only = read_only
         self.engine: Engine | None = None
         """The run under way, or the last one."""
@@ -41,11 +52,52 @@ class Desk:
 
     async def review(self, nodes: Sequence[str], options: Options) -> Plan:
         """Read everything fresh and plan. Changes nothing and raises nothing: refusals are STOP findings."""
-        raise NotImplementedError
+        names = tuple(dict.fromkeys(nodes))
+        view = self._view()
+        shown = {e.key: e.ensemble for e in view.ensembles}
+        leaders = frozenset(m.pod.uid for e in view.ensembles for m in e.members if m.role is Mode.LEADER)
+        first = await survey(self._cluster, self._members, self._clock, Scope((), names, select=True))
+        # Whatever the view was narrowed to, an ensemble with a member on one of these nodes is part of the plan.
+        known = {**shown, **{e.key: e for e in ensembles_in(first) if _on_nodes(e, first)}}
+        scope = Scope(tuple(known.values()), names, decide=True, select=True, permissions=True, leaders=leaders)
+        facts = await survey(self._cluster, self._members, self._clock, scope)
+        ensembles = tuple(_renewed(ensemble, facts) for ensemble in known.values())
+        self._reviewed.update((e.key, e) for e in ensembles)
+        return plan(facts, names, options, facts.wall, ensembles)
 
     def begin(self, plan: Plan) -> Engine:
         """Open the journal and start `task`. Needs a running event loop.
 
         Raises ReadOnlyError (read-only), PlanStopped (the review says stop), RunUnderWay, CannotBegin (no journal).
         """
-        raise NotImplementedError
+        if self.read_only:
+            raise ReadOnlyError("zktui is read-only here: nothing was changed.", "Start it without --read-only.")
+        if not plan.go:
+            stop = plan.stops[0]
+            raise PlanStopped(f"The review says stop: {stop.text}.", stop.unblock)
+        if self.engine is not None and not self.engine.run.status.ended:
+            raise RunUnderWay("A run is under way: one at a time.", "Abort it, or wait for its end.")
+        ensembles = [self._reviewed[key] for key in plan.ensembles if key in self._reviewed]
+        if len(ensembles) < len(plan.ensembles):
+            raise CannotBegin("The plan was not reviewed here: nothing was changed.", "Review it again.")
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._clock.wall()))
+        run_id = f"{stamp}-{secrets.token_hex(2)}"
+        try:
+            journal = FileJournal(self._folder / "runs" / f"{run_id}.jsonl")
+        except JournalError as error:
+            raise CannotBegin(str(error), "A run needs its journal: make room or name another state folder.") from error
+        state = begin(run_id, plan, ensembles, f"{self._holder} ({run_id})")
+        self.engine = Engine(state, self._cluster, self._members, self._clock, journal)
+        self.task = asyncio.get_running_loop().create_task(self.engine.drive())
+        self.task.add_done_callback(lambda _: journal.close())
+        return self.engine
+
+
+def _on_nodes(ensemble: Ensemble, facts: Facts) -> bool:
+    return any(ensemble.owns(pod) for listed in facts.on_node.values() for pod in listed.value or ())
+
+
+def _renewed(ensemble: Ensemble, facts: Facts) -> Ensemble:
+    """The ensemble with its StatefulSet as just read."""
+    fresh = facts.statefulset(ensemble).value
+    return ensemble if fresh is None else replace(ensemble, statefulset=fresh)

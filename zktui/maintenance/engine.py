@@ -1,47 +1,211 @@
-"""The engine: carries out what the machine asks for, and tells it what came of it."""
+"""The engine: carries out what the machine asks for through the ports, and tells it what came of it.
+
+It runs beside whatever shows it. Readers come and go: they read `run`, `journal`, `timeline` and `members`, and are
+woken by an event. Time is only the Clock's, so that tests run it in virtual time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from zktui.core.kube import Lease, Node
+from zktui.core.ports import Clock, Cluster, Evicted, Members, Reply, Unanswered
 from zktui.core.zookeeper import Member
-from zktui.maintenance.journal import Journal
-from zktui.maintenance.model import BudgetSample, Command, Run
+from zktui.maintenance.effects import (
+    Begin,
+    Change,
+    CordonNode,
+    CreateLease,
+    Effect,
+    EvictPod,
+    Input,
+    Record,
+    Replied,
+    Survey,
+    Surveyed,
+    Told,
+    Unrecorded,
+    Wake,
+    Woken,
+)
+from zktui.maintenance.ending import words_left_behind
+from zktui.maintenance.journal import Journal, JournalError
+from zktui.maintenance.machine import step
+from zktui.maintenance.model import BudgetSample, Command, Event, Run, RunStatus
+from zktui.maintenance.state import State
+from zktui.maintenance.survey import survey
+from zktui.maintenance.timeline import Timeline
 
 
 class Engine:
     """One run. Used from one event loop; readers come and go, the run does not depend on them."""
 
+    def __init__(self, state: State, cluster: Cluster, members: Members, clock: Clock, journal: Journal) -> None:
+        self._state = state
+        self._cluster = cluster
+        self._ask = members
+        self._clock = clock
+        self._journal = journal
+        self._timeline = Timeline()
+        self._members: tuple[Member, ...] = ()
+        self._waiters: set[asyncio.Event] = set()
+        self._ended = asyncio.Event()
+        self._begun = False
+        self._task: asyncio.Task[None] | None = None
+        """The reading or the change under way."""
+        self._timer: asyncio.Task[None] | None = None
+
     @property
     def run(self) -> Run:
         """The newest snapshot."""
-        raise NotImplementedError
+        return self._state.run
 
     @property
     def journal(self) -> Journal:
-        raise NotImplementedError
+        return self._journal
 
     @property
     def timeline(self) -> tuple[BudgetSample, ...]:
         """The budget's figures as the run went, oldest first; bounded."""
-        raise NotImplementedError
+        return self._timeline.samples
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Members of the plan's ensembles as last read."""
-        raise NotImplementedError
+        """Members of the plan's ensembles as last read, with their newest answers."""
+        return self._members
 
     def command(self, command: Command) -> None:
         """Acknowledged in `run` before this returns. A command that can't be followed is told in `run.message`."""
-        raise NotImplementedError
+        if self._begun:
+            self._feed(Told(command))
 
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[asyncio.Event]:
         """An event that is set after each change of `run`, `journal`, `timeline` or `members`; the reader clears it."""
-        yield asyncio.Event()
+        event = asyncio.Event()
+        self._waiters.add(event)
+        try:
+            yield event
+        finally:
+            self._waiters.discard(event)
 
     async def drive(self) -> Run:
-        """Carry the run to its end and return it. Called again meanwhile, it waits for the same end."""
-        raise NotImplementedError
+        """Carry the run to its end and return it. Called again meanwhile, it waits for the same end.
+
+        If it is cancelled, the change under way is still awaited, and the run is left unattended.
+        """
+        if not self._begun:
+            self._begun = True
+            self._feed(Begin())
+        try:
+            await self._ended.wait()
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
+        return self.run
+
+    async def _leave(self) -> None:
+        """Take no further step; a change that is under way is awaited, so that its outcome is in the journal."""
+        state = self._state
+        self._stop_timer()
+        if self._task is not None and not isinstance(state.busy, Survey):
+            await asyncio.wait({self._task})
+        self._ended.set()
+        for task in (self._task, self._timer):
+            if task is not None:
+                task.cancel()
+
+    def _feed(self, event: Input) -> None:
+        """One input: step, and start what it asks for. A defect ends the run and says what is cordoned."""
+        if self._ended.is_set():
+            if isinstance(event, Replied):
+                self._append(Event(0, 0.0, "reply", f"unattended: {type(event.reply).__name__} to {event.change}"))
+            return
+        try:
+            self._state, effects = step(self._state, event, self._clock.now())
+            refused = self._carry_out(effects)
+            if refused:
+                self._state, _ = step(self._state, Unrecorded(refused), self._clock.now())
+        except Exception as error:  # noqa: BLE001 - a defect must end as a run that says what it left, not as silence
+            self._defect(error)
+        if self.run.status.ended:
+            self._stop_timer()
+            self._ended.set()
+        for waiter in self._waiters:
+            waiter.set()
+
+    def _carry_out(self, effects: tuple[Effect, ...]) -> str:
+        """In their order; why the journal refused a line, if it did: then what follows it is not done."""
+        for effect in effects:
+            match effect:
+                case Record(event):
+                    refused = self._append(event)
+                    if refused:
+                        return refused
+                case Wake(at):
+                    self._stop_timer()
+                    self._timer = asyncio.get_running_loop().create_task(self._wake(at))
+                case Survey():
+                    self._task = asyncio.get_running_loop().create_task(self._read(effect))
+                case _:
+                    self._task = asyncio.get_running_loop().create_task(self._change(effect))
+        return ""
+
+    def _append(self, event: Event) -> str:
+        try:
+            self._journal.append(replace(event, wall=self._clock.wall()))
+        except JournalError as error:
+            return str(error)
+        return ""
+
+    async def _wake(self, at: float) -> None:
+        await self._clock.sleep(max(0.0, at - self._clock.now()))
+        self._timer = None
+        self._feed(Woken())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _read(self, effect: Survey) -> None:
+        try:
+            facts = await survey(self._cluster, self._ask, self._clock, effect.scope)
+        except Exception as error:  # noqa: BLE001 - ports promise not to raise: whatever does is a defect, told as one
+            self._defect(error)
+            self._ended.set()
+            return
+        ensembles = self._state.ensembles
+        self._timeline.sample(facts, ensembles)
+        self._members = tuple(member for e in ensembles for member in facts.members(e))
+        self._feed(Surveyed(facts))
+
+    async def _change(self, change: Change) -> None:
+        sent_at = self._clock.now()
+        reply: Reply[Evicted] | Reply[Node] | Reply[Lease]
+        try:
+            reply = await self._send(change)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been carried out: unknown
+            reply = Unanswered(f"{type(error).__name__}: {error}", sent_at)
+        self._feed(Replied(change, reply))
+
+    async def _send(self, change: Change) -> Reply[Evicted] | Reply[Node] | Reply[Lease]:
+        match change:
+            case EvictPod(pod, grace):
+                return await self._cluster.evict(pod, grace)
+            case CordonNode(node, unschedulable):
+                return await self._cluster.cordon(node, unschedulable)
+            case CreateLease(lease):
+                return await self._cluster.create_lease(lease)
+            case _:
+                return await self._cluster.update_lease(change.lease)
+
+    def _defect(self, error: Exception) -> None:
+        why = f"A defect in zktui stopped the run ({type(error).__name__}: {error})."
+        text = f"{why} {words_left_behind(self.run)}"
+        self._append(Event(0, 0.0, "failed", text))
+        failed = replace(self.run, status=RunStatus.FAILED, message=text, ended_at=self._clock.now())
+        self._state = replace(self._state, run=failed)

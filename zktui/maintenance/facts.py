@@ -12,15 +12,16 @@ from zktui.core.quorum import Quorum, judge, members_of
 from zktui.core.zookeeper import EVIDENCE_MAX_AGE, Ensemble, EnsembleConfig, EnsembleKey, Member, MemberReport, Mode
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class Reading(Generic[T_co]):
     """One question's outcome. `value` None means unknown, and `why` says why; unless `absent`: known not to exist."""
 
     at: float = float("-inf")
     """Monotonic seconds, when it was asked."""
-    value: T | None = None
+    value: T_co | None = None
     why: str = "not read"
     absent: bool = False
     denied: bool = False

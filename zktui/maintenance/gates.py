@@ -33,8 +33,6 @@ class Moved:
     step: PodStep
     successor: str = ""
     """UID."""
-    ends: bool = True
-    """It has somewhere to land before the uncordon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +191,10 @@ def quorum_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:
     if action is not None:
         return Gate(name, Standing.BLOCKED, why, at, unblock=action.text, action=action)
     silent = _missing(facts, asked.ensemble, pod, now)
-    standing = Standing.BLOCKED if voters and not _coming(facts, asked.ensemble, pod, ids, now) else Standing.WAITING
-    return Gate(name, standing, f"{why}{silent}", at, unblock=f"{need - remain} more of the others serve")
+    standing = Standing.WAITING if quorum.health is not Health.QUORUM else Standing.BLOCKED
+    if _coming(facts, asked.ensemble, pod, now):
+        standing = Standing.WAITING
+    return Gate(name, standing, f"{why}{silent}", at, unblock=f"{max(1, need - remain)} more of the others serve")
 
 
 def _spare(options: Options, voters: int) -> int:
@@ -211,12 +211,11 @@ def _missing(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> str:
     return f": {', '.join(out)}" if out else ""
 
 
-def _coming(facts: Facts, ensemble: Ensemble, pod: Pod, ids: set[int], now: float) -> bool:
-    """Whether something under way can make it open by itself: an election, or a member that starts."""
+def _coming(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> bool:
+    """Whether a member is on its way: it starts on a node, makes room for its successor, or is yet to be made."""
     others = [m for m in facts.members(ensemble) if m.pod.uid != pod.uid]
-    expected = len(ids - {m.myid for m in facts.members(ensemble) if m.pod.uid == pod.uid})
-    starting = [m for m in others if not m.report.serving(now) and (m.pod.terminating or m.pod.node)]
-    return bool(starting) or len(others) < min(expected, ensemble.statefulset.replicas - 1) or len(others) >= expected
+    starting = any(not m.report.serving(now) and (m.pod.terminating or m.pod.node) for m in others)
+    return starting or len(others) < ensemble.statefulset.replicas - 1
 
 
 def settled_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:

@@ -349,11 +349,12 @@ class Run:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates before the pod that is to go next; empty when none is being judged."""
+        """The gates before the pod that is to go next, or why one that was granted does not leave; else empty."""
         node = self.node
         if node is None:
             return ()
-        return next((pod.gates for pod in node.pods if pod.step is PodStep.GATE), ())
+        judged = (PodStep.GATE, PodStep.LEAVING)
+        return next((pod.gates for pod in node.pods if pod.step in judged and pod.gates), ())
 
     @property
     def blocked(self) -> tuple[Gate, ...]:
@@ -387,8 +388,9 @@ class Event:
     seq: int
     wall: float
     kind: str
-    """plan, claim, gate, cordon, evict, reply, gone, placed, rejoined, drained, hold, uncordon, verified, budget,
-    pause, resume, abort, override, failed, done, note."""
+    """plan, claim, renew, release, gate, cordon, evict, reply, gone, placed, rejoined, drained, hold, uncordon,
+    verified, budget, pause, resume, abort, override, failed, done, note. `renew` keeps the lease and says nothing new:
+    a reader may leave it out."""
     text: str
     """One line for people."""
     node: str = ""

@@ -49,7 +49,7 @@ class Scope:
 
 
 async def survey(cluster: Cluster, members: Members, clock: Clock, scope: Scope) -> Facts:
-    """Read all that the scope asks for. Lasts about as long as the slowest answer; members at most POLL_TIMEOUT twice."""
+    """Read all that the scope asks for. Lasts as long as the slowest answer; members at most POLL_TIMEOUT twice."""
     begun, wall = clock.now(), clock.wall()
     pods = await _keyed(
         {e.key: _read(cluster.pods(e.namespace, str(e.statefulset.selector or "")), "pods") for e in scope.ensembles}

@@ -1,0 +1,70 @@
+"""How a run ends: its leases released, and every node that it leaves cordoned named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zktui.maintenance.effects import UpdateLease
+from zktui.maintenance.model import NodeStep, PodStep, Run, RunStatus
+from zktui.maintenance.state import Turn
+
+
+def fail(turn: Turn, why: str) -> None:
+    """Stop for good, without undoing anything."""
+    if turn.state.closing is None:
+        _stop_node(turn)
+        turn.say("failed", f"{why}. {left_behind(turn)}")
+        turn.set(closing=RunStatus.FAILED)
+        turn.set_run(message=f"{why}. {left_behind(turn)}")
+
+
+def close(turn: Turn, status: RunStatus, why: str) -> None:
+    """Come to an end that is no failure."""
+    if turn.state.closing is None:
+        if status is RunStatus.ABORTED:
+            _stop_node(turn)
+        turn.say("abort" if status is RunStatus.ABORTED else "done", f"{why}. {left_behind(turn)}")
+        turn.set(closing=status)
+        turn.set_run(message=f"{why}. {left_behind(turn)}")
+
+
+def _stop_node(turn: Turn) -> None:
+    node = turn.run.node
+    if node is not None and node.step not in (NodeStep.PENDING, NodeStep.VERIFIED, NodeStep.LEFT_CORDONED):
+        turn.step_node(NodeStep.STOPPED, node.note)
+
+
+def left_behind(turn: Turn) -> str:
+    return words_left_behind(turn.run)
+
+
+def words_left_behind(run: Run) -> str:
+    """What is still cordoned by this run, and which members are not back, in words."""
+    names = run.cordoned
+    words = "Nothing is left cordoned by this run." if not names else f"Still cordoned: {', '.join(names)}."
+    if names:
+        words += f" To undo it: kubectl uncordon {' '.join(names)}"
+    away = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
+    pods = [p.pod.name for n in run.nodes for p in n.pods if p.member and p.step in away]
+    return f"{words} Not back yet: {', '.join(pods)}." if pods else words
+
+
+def wind_up(turn: Turn) -> None:
+    """Release one lease after another, then end. A release that fails is left to expire."""
+    for namespace, lease in turn.state.leases.items():
+        released = replace(lease, holder="", renewed_at=turn.wall)
+        turn.do(UpdateLease(released), "release", f"release the lease in {namespace}")
+        return
+    end(turn)
+
+
+def on_released(turn: Turn, change: UpdateLease) -> None:
+    """Whatever the reply: it is not asked for again."""
+    namespace = change.lease.namespace
+    turn.set(leases={n: lease for n, lease in turn.state.leases.items() if n != namespace})
+
+
+def end(turn: Turn) -> None:
+    status = turn.state.closing
+    assert status is not None, "a run ends only once it is closing"
+    turn.set_run(status=status, ended_at=turn.now, in_flight="", pausing=False)

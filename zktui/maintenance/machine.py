@@ -1,0 +1,197 @@
+"""The pure state machine of a run: `step(state, input, now) -> (state, effects)`.
+
+Never more than one thing is under way: a reading, or a change. Every change is decided on a reading that came right
+before it, and followed by another, so that an outcome that nobody told is found out and never sent again blindly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from zktui.core.kube import Lease, Node
+from zktui.core.ports import Evicted, Reply
+from zktui.core.zookeeper import Ensemble
+from zktui.maintenance import claim, nodes, pods
+from zktui.maintenance.commands import obey
+from zktui.maintenance.effects import (
+    Begin,
+    CordonNode,
+    CreateLease,
+    Effect,
+    EvictPod,
+    Input,
+    Replied,
+    Survey,
+    Surveyed,
+    Told,
+    Unrecorded,
+    UpdateLease,
+    Woken,
+)
+from zktui.maintenance.ending import close, end, left_behind, on_released, wind_up
+from zktui.maintenance.model import NodeRun, NodeStep, Plan, Run, RunStatus
+from zktui.maintenance.observe import behind, observe
+from zktui.maintenance.state import IDLE, LIVE, State, Turn
+from zktui.maintenance.strangers import strangers
+from zktui.maintenance.survey import Scope
+
+
+def begin(run_id: str, plan: Plan, ensembles: Sequence[Ensemble], holder: str) -> State:
+    """The state before the first input, which is Begin. `holder` must be unique to this run."""
+    rows = tuple(NodeRun(node.name, node.uid) for node in plan.nodes)
+    return State(Run(run_id, plan, nodes=rows), tuple(ensembles), holder)
+
+
+def step(state: State, event: Input, now: float) -> tuple[State, tuple[Effect, ...]]:
+    """Take one input. Effects are to be carried out in their order; a change only once the Record before it is kept.
+
+    `now` is monotonic. Pure: the same arguments give the same result, and nothing outside is touched.
+    """
+    turn = Turn(state, now)
+    if not state.run.status.ended:
+        _take(turn, event)
+    return turn.state, tuple(turn.effects)
+
+
+def _take(turn: Turn, event: Input) -> None:
+    match event:
+        case Begin():
+            turn.set_run(status=RunStatus.RUNNING, started_at=turn.now, message="reading everything afresh")
+            names = ", ".join(node.name for node in turn.run.nodes)
+            turn.say("plan", f"maintenance of {names}", data={"nodes": [n.name for n in turn.run.nodes]})
+        case Surveyed(facts):
+            turn.set(busy=None, facts=facts, scope=_asked(turn.state.busy))
+            observe(turn)
+            _proceed(turn)
+        case Replied():
+            _settle(turn, event)
+        case Told(command):
+            obey(turn, command)
+        case Woken():
+            pass
+        case Unrecorded(why):
+            _unrecorded(turn, why)
+            return
+    _go_on(turn, at_once=not isinstance(event, Surveyed))
+
+
+def _asked(busy: Effect | None) -> Scope | None:
+    return busy.scope if isinstance(busy, Survey) else None
+
+
+def _go_on(turn: Turn, *, at_once: bool) -> None:
+    """See to it that something follows: a change that was just decided, the end, a reading now, or one later."""
+    if turn.run.status.ended or turn.state.busy is not None:
+        return
+    if turn.state.closing is None and turn.run.aborting:
+        close(turn, RunStatus.ABORTED, "Aborted")
+    if turn.state.closing is not None:
+        wind_up(turn)
+    elif at_once or _hurry(turn):
+        turn.survey(_scope(turn))
+    else:
+        idle = turn.run.status is RunStatus.PAUSED or _holding(turn)
+        turn.wake(IDLE if idle else LIVE)
+
+
+def _hurry(turn: Turn) -> bool:
+    """A step was entered that needs what this reading did not ask for."""
+    scope, wanted = turn.state.scope, _scope(turn)
+    if scope is None:
+        return True
+    return wanted.nodes != scope.nodes or (wanted.select and not scope.select) or (wanted.decide and not scope.decide)
+
+
+def _holding(turn: Turn) -> bool:
+    node = turn.run.node
+    return node is not None and node.step is NodeStep.HOLD
+
+
+def _scope(turn: Turn) -> Scope:
+    """What the next reading must ask for, by what the run is at."""
+    state, node = turn.state, turn.run.node
+    deciding = (NodeStep.PENDING, NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN, NodeStep.UNCORDON)
+    missing = any(namespace not in state.leases for namespace in state.namespaces)
+    others = frozenset(p.pod.namespace for p in node.pods if not p.member) if node is not None else frozenset[str]()
+    sorting = node is not None and (
+        node.step in (NodeStep.PENDING, NodeStep.CLAIM) or (node.step is NodeStep.DRAIN and not state.listed)
+    )
+    return Scope(
+        state.ensembles,
+        (node.name,) if node is not None else (),
+        decide=missing or bool(state.uncordon_also) or (node is not None and node.step in deciding),
+        select=sorting,
+        namespaces=others if node is not None and node.step is NodeStep.DRAIN else frozenset(),
+        leaders=frozenset(leader.uid for leader in state.leaders.values()),
+        sync=behind(turn) if state.facts is not None else frozenset(),
+    )
+
+
+def _proceed(turn: Turn) -> None:
+    """After a reading: keep the leases, stop for strangers, and do the next thing of the node at work."""
+    if turn.state.closing is not None or turn.run.aborting:
+        return
+    claimed = claim.keep(turn)
+    if turn.state.busy is not None or turn.state.closing is not None or turn.run.status is RunStatus.PAUSED:
+        return
+    if _uncordon_also(turn, claimed=claimed) or _stranger(turn):
+        return
+    if turn.run.node is not None:
+        nodes.work(turn, claimed=claimed)
+    idle = turn.state.busy is None and turn.state.closing is None
+    if idle and turn.run.node is None:
+        close(turn, RunStatus.DONE, "Done: every node of the plan")
+
+
+def _stranger(turn: Turn) -> bool:
+    """Pause once for each disruption by others; once resumed, the gate "alone" goes on saying it."""
+    if _holding(turn):
+        return False
+    for ensemble in turn.state.ensembles:
+        for text in strangers(turn.facts, ensemble, turn.state.evicted):
+            if text not in turn.state.paused_for:
+                turn.set(paused_for=turn.state.paused_for | {text})
+                nodes.pause(turn, text)
+                return True
+    return False
+
+
+def _uncordon_also(turn: Turn, *, claimed: bool) -> bool:
+    """A node outside this run that the operator named by typing it."""
+    name = turn.state.uncordon_also
+    found = next((n for n in turn.facts.nodes.value or () if n.name == name), None) if name else None
+    if found is None or not claimed:
+        return False
+    if not found.unschedulable:
+        turn.set(uncordon_also="")
+        return False
+    if claim.ready(turn):
+        turn.do(CordonNode(found, False), "uncordon", f"uncordon {name}, as the operator typed its name")
+    return True
+
+
+def _settle(turn: Turn, replied: Replied) -> None:
+    """A change has been answered, or nobody knows: keep what it says; the next reading comes first."""
+    turn.set(busy=None)
+    turn.set_run(in_flight="")
+    change = replied.change
+    if turn.state.closing is not None and isinstance(change, UpdateLease):
+        on_released(turn, change)
+        return
+    match change:
+        case EvictPod():
+            pods.on_reply(turn, change, cast(Reply[Evicted], replied.reply))
+        case CordonNode():
+            nodes.on_cordoned(turn, change, cast(Reply[Node], replied.reply))
+        case CreateLease() | UpdateLease():
+            claim.on_reply(turn, change, cast(Reply[Lease], replied.reply))
+    if turn.run.pausing:
+        turn.set_run(pausing=False, status=RunStatus.PAUSED, message="Paused")
+
+
+def _unrecorded(turn: Turn, why: str) -> None:
+    """Without its journal a run changes nothing more, not even its lease, which expires by itself."""
+    turn.set(closing=RunStatus.FAILED, busy=None)
+    turn.set_run(message=f"{why} {left_behind(turn)}")
+    end(turn)

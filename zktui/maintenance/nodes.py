@@ -1,0 +1,307 @@
+"""What each step of the node at work waits for, and does. Called with fresh facts and nothing under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zktui.core.kube import Node
+from zktui.core.ports import Answer, Refused, Reply, Unanswered
+from zktui.core.zookeeper import Mode
+from zktui.maintenance import claim, pods
+from zktui.maintenance.effects import CordonNode
+from zktui.maintenance.ending import fail
+from zktui.maintenance.listing import Listing, list_pods
+from zktui.maintenance.model import HoldKind, NodeStep, PodRun, PodStep, RunStatus
+from zktui.maintenance.state import Turn, node_seen
+
+CORDON_TRIES = 5
+AWAY = (PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
+
+
+def work(turn: Turn, *, claimed: bool) -> None:
+    """One step of the node at work. `claimed`: every lease is ours; without it only what needs none is done."""
+    step = turn.node.step
+    if step in (NodeStep.PENDING, NodeStep.CLAIM):
+        _claim(turn, claimed=claimed)
+    elif claimed or step in (NodeStep.HOLD, NodeStep.REJOIN, NodeStep.DRAINED):
+        _STEPS[step](turn)
+
+
+def _vanished(turn: Turn) -> bool:
+    """Whether the node we planned for is no more: deleted, or another under its name. Either is never touched."""
+    node = turn.node
+    read = turn.facts.node.get(node.name)
+    if read is None or (read.value is None and not read.absent):
+        return False
+    return read.absent or (read.value is not None and read.value.uid != node.uid)
+
+
+def _gone_words(turn: Turn) -> str:
+    node = turn.node
+    other = node_seen(turn.facts, node.name) is not None
+    return f"{node.name} is another node of the same name now" if other else f"{node.name} was deleted"
+
+
+def _claim(turn: Turn, *, claimed: bool) -> None:
+    """Nothing has been changed yet: sort the pods, hold the leases, and pass the first gate."""
+    node = turn.node
+    if node.step is NodeStep.PENDING:
+        _leader_last(turn)
+        turn.set(listed=False, cordon_tries=0, cordon_at=turn.now)
+        turn.step_node(NodeStep.CLAIM)
+        turn.say("claim", f"{turn.node.name} is next")
+    if not _prepared(turn):
+        return
+    node = turn.node
+    if not pods.may_begin(turn):
+        return
+    seen = node_seen(turn.facts, node.name)
+    if not claimed or seen is None:
+        return
+    if seen.unschedulable:
+        if not node.cordoned_by_us:
+            turn.say("note", f"{node.name} is cordoned already, by someone else: it stays so when we are done")
+        _enter_drain(turn)
+    elif turn.now >= turn.state.cordon_at and claim.ready(turn):
+        turn.step_node(NodeStep.CORDON)
+        turn.tell(f"cordoning {node.name}")
+        turn.do(CordonNode(seen, True), "cordon", f"cordon {node.name}")
+
+
+def _prepared(turn: Turn) -> bool:
+    """The node is there and Ready, and its pods are sorted. False while that is not known or not so."""
+    node = turn.node
+    read = turn.facts.node.get(node.name)
+    if read is None or turn.state.scope is None or not turn.state.scope.select:
+        return False
+    if _vanished(turn):
+        turn.say("note", f"{_gone_words(turn)}: nothing to drain")
+        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
+        next_node(turn)
+        return False
+    if read.value is None or not read.fresh(turn.now):
+        turn.tell(f"{node.name}: {read.why or 'read too long ago'}")
+        return False
+    if read.value.ready is not True:
+        fail(turn, f"{node.name} is not Ready: its kubelet can't end pods, so an eviction would never complete")
+        return False
+    return _listed(turn)
+
+
+def _listed(turn: Turn) -> bool:
+    found = list_pods(turn.state, turn.facts, turn.node)
+    if found.problem:
+        if found.final:
+            fail(turn, found.problem)
+        elif found.refused and turn.run.status is RunStatus.RUNNING:
+            pause(turn, found.problem)
+        else:
+            turn.tell(found.problem)
+        return False
+    _announce(turn, found)
+    turn.set_node(pods=found.pods)
+    return True
+
+
+def _announce(turn: Turn, found: Listing) -> None:
+    for text in found.news:
+        turn.say("note", text)
+
+
+def _leader_last(turn: Turn) -> None:
+    """The leader may have changed since the review: of the nodes still to come, those without one go first."""
+    run, facts = turn.run, turn.facts
+    leaders = {p.node for e in turn.state.ensembles for p in facts.members_pods(e) if _leads(turn, p.uid)}
+    rest = sorted(run.nodes[run.current :], key=lambda node: node.name in leaders)
+    # Those that were planned first because they are empty stay first: sorting is stable.
+    if rest != list(run.nodes[run.current :]):
+        turn.set_run(nodes=(*run.nodes[: run.current], *rest))
+        turn.say("note", f"{rest[0].name} goes before {run.nodes[run.current].name}, where the leader is now")
+
+
+def _leads(turn: Turn, uid: str) -> bool:
+    report = turn.facts.reports.get(uid)
+    return report is not None and report.mode is Mode.LEADER and report.fresh(turn.now)
+
+
+def _cordon(turn: Turn) -> None:
+    """The answer to our cordon was lost or late: what does the node itself say?"""
+    read = turn.facts.node.get(turn.node.name)
+    if _vanished(turn):
+        turn.set_node(cordoned_by_us=False)
+        turn.say("note", f"{_gone_words(turn)}: nothing to drain")
+        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
+        next_node(turn)
+    elif read is not None and read.value is not None:
+        if read.value.unschedulable:
+            _enter_drain(turn)
+        else:
+            turn.step_node(NodeStep.CLAIM)
+
+
+def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
+    """Both ways. A refusal that reading again can't mend ends the run."""
+    node, verb = change.node.name, "cordon" if change.unschedulable else "uncordon"
+    ours = turn.run.node is not None and turn.node.name == node
+    match reply:
+        case Answer():
+            turn.say("reply", f"{verb} {node}: done")
+            if not ours:
+                turn.set(uncordon_also="")
+            elif change.unschedulable:
+                turn.set_node(cordoned_by_us=True)
+                _enter_drain(turn)
+            else:
+                turn.set_node(cordoned_by_us=False)
+                _after_uncordon(turn)
+            return
+        case Unanswered(why=why, sent=sent):
+            turn.say("reply", f"{verb} {node}: no answer ({why}); reading what came of it")
+            if sent and change.unschedulable:
+                # Named as ours until we know better: nothing may stay cordoned unnamed.
+                turn.set_node(cordoned_by_us=True)
+        case Refused(code=code, message=message):
+            turn.say("reply", f"{verb} {node}: {code}, {message}")
+            if code not in (404, 409, 429) and code < 500:
+                fail(turn, f"{node} could not be {verb}ed: {message}")
+                return
+    tries = turn.state.cordon_tries + 1
+    turn.set(cordon_tries=tries, cordon_at=turn.now + 0.5 * 2.0**tries)
+    if not ours:
+        turn.set(uncordon_also="")
+    if tries >= CORDON_TRIES:
+        fail(turn, f"{node} could not be {verb}ed in {tries} tries")
+    elif ours and change.unschedulable and not isinstance(reply, Unanswered):
+        turn.step_node(NodeStep.CLAIM)
+
+
+def _enter_drain(turn: Turn) -> None:
+    """The gates that let the cordon pass are judged anew when the first member's turn comes."""
+    for pod in turn.node.pods:
+        if pod.step is PodStep.GATE:
+            turn.set_pod(pod.pod.uid, step=PodStep.PENDING, gates=(), note="")
+    turn.step_node(NodeStep.DRAIN)
+    turn.set(listed=False)
+
+
+def _drain(turn: Turn) -> None:
+    node = turn.node
+    if _vanished(turn) and node.cordoned_by_us:
+        turn.say("note", f"{_gone_words(turn)}: nothing to uncordon")
+        turn.set_node(cordoned_by_us=False, note=_gone_words(turn))
+    seen = node_seen(turn.facts, node.name)
+    if seen is not None and not seen.unschedulable and seen.uid == node.uid:
+        turn.set_node(cordoned_by_us=False)
+        turn.step_node(NodeStep.CLAIM)
+        pause(turn, f"someone uncordoned {node.name} while it was drained: resume to cordon it again")
+        return
+    if not turn.state.listed and not _vanished(turn):
+        if turn.state.scope is None or not turn.state.scope.select or not _listed(turn):
+            return
+        turn.set(listed=True)
+    if pods.work(turn):
+        turn.step_node(NodeStep.DRAINED)
+        turn.say("drained", f"{node.name} is drained")
+        _drained(turn)
+
+
+def _drained(turn: Turn) -> None:
+    """Members that landed elsewhere are verified before Hold; those that wait for the uncordon are not waited for."""
+    away = [p for p in turn.node.pods if p.member and p.step in (PodStep.GONE, PodStep.PLACED)]
+    if away:
+        _wait_for(turn, away)
+        return
+    last = turn.run.current == len(turn.run.nodes) - 1
+    if last and turn.run.plan.options.hold.kind is HoldKind.LEAVE:
+        turn.step_node(NodeStep.LEFT_CORDONED)
+        turn.say("drained", f"{turn.node.name} stays cordoned, as asked")
+        next_node(turn)
+        return
+    turn.step_node(NodeStep.HOLD, exposure(turn))
+    turn.say("hold", f"{turn.node.name} is yours{': ' + turn.node.note if turn.node.note else ''}")
+    _hold(turn)
+
+
+def exposure(turn: Turn) -> str:
+    """What an operator in Hold should know."""
+    waits = [p.pod.name for p in turn.node.pods if p.step is PodStep.WAITS]
+    words = "cordoned and empty, it is a candidate for removal by an autoscaler"
+    return f"{', '.join(waits)} waits for its uncordon; {words}" if waits else words
+
+
+def _hold(turn: Turn) -> None:
+    hold = turn.run.plan.options.hold
+    node = turn.node
+    held = turn.now - (node.since if node.since is not None else turn.now)
+    if hold.kind is HoldKind.SECONDS and held >= hold.seconds:
+        turn.step_node(NodeStep.UNCORDON)
+        return
+    left = f", {hold.seconds - held:.0f} s more" if hold.kind is HoldKind.SECONDS else " until you uncordon it"
+    turn.tell(f"{node.name} is held{left}: {exposure(turn)}")
+
+
+def _uncordon(turn: Turn) -> None:
+    """Only what we cordoned, and only that very node."""
+    node = turn.node
+    read = turn.facts.node.get(node.name)
+    if _vanished(turn):
+        turn.set_node(cordoned_by_us=False)
+        turn.say("uncordon", f"{_gone_words(turn)}: nothing to uncordon")
+        _after_uncordon(turn)
+    elif not node.cordoned_by_us:
+        turn.say("uncordon", f"{node.name} was cordoned by someone else: it stays cordoned")
+        _after_uncordon(turn)
+    elif read is None or read.value is None or not read.fresh(turn.now):
+        turn.tell(f"{node.name}: {read.why if read is not None else 'not read'}")
+    elif not read.value.unschedulable:
+        turn.set_node(cordoned_by_us=False)
+        turn.say("uncordon", f"{node.name} has been uncordoned already")
+        _after_uncordon(turn)
+    elif turn.now >= turn.state.cordon_at and claim.ready(turn):
+        turn.tell(f"uncordoning {node.name}")
+        turn.do(CordonNode(read.value, False), "uncordon", f"uncordon {node.name}")
+
+
+def _after_uncordon(turn: Turn) -> None:
+    turn.set(cordon_tries=0, cordon_at=turn.now)
+    turn.step_node(NodeStep.REJOIN)
+
+
+def _rejoin(turn: Turn) -> None:
+    away = [p for p in turn.node.pods if p.member and p.step in AWAY]
+    if away:
+        _wait_for(turn, away)
+        return
+    turn.step_node(NodeStep.VERIFIED)
+    turn.say("verified", f"{turn.node.name} is done: every member that was there serves again")
+    next_node(turn)
+
+
+def _wait_for(turn: Turn, away: list[PodRun]) -> None:
+    pod = away[0]
+    where = f" on {pod.successor_node}" if pod.successor_node else ""
+    turn.tell(f"{pod.pod.name}{where}: {pod.note or 'coming back'}")
+    limit = turn.run.plan.options.timeout
+    if limit > 0 and turn.waited(pod.pod.uid) > limit:
+        fail(turn, f"{pod.pod.name} did not come back for longer than --timeout {limit:.0f} s")
+
+
+def next_node(turn: Turn) -> None:
+    turn.set_run(current=turn.run.current + 1)
+    turn.set(listed=False)
+
+
+def pause(turn: Turn, why: str) -> None:
+    """The run pauses by itself and says why; only the operator resumes it."""
+    turn.say("pause", why)
+    turn.set_run(status=RunStatus.PAUSED, message=f"Paused: {why}")
+
+
+_STEPS: dict[NodeStep, Callable[[Turn], None]] = {
+    NodeStep.CORDON: _cordon,
+    NodeStep.DRAIN: _drain,
+    NodeStep.DRAINED: _drained,
+    NodeStep.HOLD: _hold,
+    NodeStep.UNCORDON: _uncordon,
+    NodeStep.REJOIN: _rejoin,
+}

@@ -1,0 +1,176 @@
+"""What a fresh reading says about the run: who is gone, who is back, who leads, what the budget shows."""
+
+from __future__ import annotations
+
+from zktui.core.disruption import budgets_of
+from zktui.core.kube import Pod
+from zktui.core.quorum import caught_up
+from zktui.core.zookeeper import Ensemble, Mode
+from zktui.maintenance.facts import Facts
+from zktui.maintenance.gates import lacks
+from zktui.maintenance.model import NodeStep, PodRun, PodStep
+from zktui.maintenance.state import LEFT, Turn, pod_seen
+
+LONGEST_GAP = 5.0
+"""Seconds without a reading after which "without a break" can't be said any more."""
+UNSCHEDULED = 5.0
+"""Seconds that a successor may stay unscheduled before it counts as one that waits."""
+
+
+def observe(turn: Turn) -> None:
+    """Fold the newest facts into the run. Sends nothing."""
+    _watch_members(turn)
+    _note_leaders(turn)
+    _note_budgets(turn)
+    node = turn.run.node
+    for pod in node.pods if node is not None else ():
+        _follow(turn, pod)
+
+
+def dwell_of(turn: Turn, ensemble: Ensemble) -> float:
+    chosen = turn.run.plan.options.dwell
+    return chosen if chosen is not None else ensemble.dwell
+
+
+def _watch_members(turn: Turn) -> None:
+    facts, now = turn.facts, turn.now
+    good = {uid: times for uid, times in turn.state.good_since.items() if now - times[1] <= LONGEST_GAP}
+    for ensemble in turn.state.ensembles:
+        for pod in facts.members_pods(ensemble):
+            report = facts.reports.get(pod.uid)
+            if not pod.ready or pod.terminating or report is None or not report.serving(now):
+                good.pop(pod.uid, None)
+            elif pod.uid in good:
+                # Once caught up, a serving member keeps up: it is thrown out by its leader when it can't.
+                good[pod.uid] = (good[pod.uid][0], now)
+            elif _holds_all(facts, ensemble, pod):
+                good[pod.uid] = (now, now)
+    turn.set(good_since=good)
+
+
+def _holds_all(facts: Facts, ensemble: Ensemble, pod: Pod) -> bool:
+    report, leader = facts.reports[pod.uid], facts.leader(ensemble)
+    if leader is None:
+        return False
+    if report.mode in (Mode.LEADER, Mode.STANDALONE):
+        return leader.pod.uid == pod.uid
+    return caught_up(report, leader, synced_read=pod.uid in facts.synced)
+
+
+def behind(turn: Turn) -> frozenset[str]:
+    """UIDs of successors that are Ready and serve, but whose zxid proves nothing: a sync through them may."""
+    facts = turn.facts
+    found: set[str] = set()
+    for node in turn.run.nodes:
+        for pod in node.pods:
+            ensemble = turn.state.ensemble(pod.ensemble)
+            if pod.successor is None or ensemble is None or pod.successor.uid in turn.state.good_since:
+                continue
+            report = facts.reports.get(pod.successor.uid)
+            if pod.step is PodStep.PLACED and report is not None and report.serving(turn.now):
+                found.add(pod.successor.uid)
+    return frozenset(found)
+
+
+def _note_leaders(turn: Turn) -> None:
+    leaders = dict(turn.state.leaders)
+    for ensemble in turn.state.ensembles:
+        leader = turn.facts.leader(ensemble)
+        old = leaders.get(ensemble.key)
+        if leader is None or (old is not None and old.uid == leader.pod.uid):
+            continue
+        leaders[ensemble.key] = leader.pod
+        if old is not None:
+            epoch = f" in epoch {leader.zxid.epoch}" if leader.zxid is not None else ""
+            turn.say("note", f"{leader.pod.name} leads {ensemble.name} now{epoch}; before, {old.name} did", leader.pod)
+    turn.set(leaders=leaders)
+
+
+def _note_budgets(turn: Turn) -> None:
+    figures = dict(turn.state.figures)
+    for ensemble in turn.state.ensembles:
+        listed = turn.facts.budgets_in(ensemble.namespace).value or ()
+        covering = {b.uid: b for pod in turn.facts.members_pods(ensemble) for b in budgets_of(pod, listed)}
+        for uid, budget in covering.items():
+            now = (budget.allowed, budget.current, budget.desired, budget.expected)
+            if figures.get(uid) != now:
+                figures[uid] = now
+                text = f"{budget.name} allows {budget.allowed}: {budget.current} healthy, {budget.desired} needed"
+                data = dict(zip(("allowed", "current", "desired", "expected"), now, strict=True))
+                turn.say("budget", f"{text}, {budget.expected} expected", data={**data, "budget": budget.name})
+    turn.set(figures=figures)
+
+
+def _follow(turn: Turn, pod: PodRun) -> None:
+    node = turn.node.name
+    here = turn.facts.on_node.get(node)
+    mine = turn.facts.pods.get(pod.ensemble) if pod.ensemble is not None else None
+    # Both lists: a pod whose labels were changed leaves the ensemble's list and still runs on the node.
+    known = here is not None and here.value is not None and (not pod.member or (mine is not None and bool(mine.value)))
+    seen = pod_seen(turn.facts, pod.pod.uid, node)
+    if pod.step in (PodStep.PENDING, PodStep.GATE, PodStep.EVICT, PodStep.LEAVING):
+        if seen is None and known:
+            by_us = pod.pod.uid in turn.state.evicted
+            text = f"{pod.pod.name} is gone" if by_us else f"{pod.pod.name} is gone, though not by an eviction of ours"
+            turn.say("gone", text, pod.pod)
+            pod = turn.set_pod(pod.pod.uid, step=PodStep.GONE, gone_at=turn.now, gates=(), note="")
+        elif seen is not None and seen.terminating and pod.step is not PodStep.LEAVING:
+            turn.say("note", f"{pod.pod.name} is terminating: no eviction is needed", pod.pod)
+            turn.set_pod(pod.pod.uid, step=PodStep.LEAVING, gates=(), note="terminating")
+    if pod.member and pod.step in LEFT and pod.step is not PodStep.REJOINED:
+        _follow_successor(turn, pod)
+
+
+def _follow_successor(turn: Turn, pod: PodRun) -> None:
+    """The pod that its StatefulSet made again under the same name, known by its owner and another UID."""
+    ensemble = turn.state.ensemble(pod.ensemble)
+    if ensemble is None or turn.facts.pods[ensemble.key].value is None:
+        return
+    found = [p for p in turn.facts.members_pods(ensemble) if p.name == pod.pod.name and p.uid != pod.pod.uid]
+    if not found:
+        note = "not made again yet"
+        turn.set_pod(pod.pod.uid, step=PodStep.GONE, successor=None, successor_node="", note=note)
+        return
+    # While one terminates under this name there can be no other.
+    successor = found[0]
+    if not successor.node:
+        _unscheduled(turn, pod, successor)
+    elif successor.node == turn.node.name and turn.node.step in (NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN):
+        turn.say("note", f"{successor.name} was made again on {successor.node}: it is planned anew", successor.key)
+        again = PodRun(successor.key, True, PodStep.PENDING, pod.ensemble, tries=pod.tries, note="made again here")
+        pods = tuple(again if p.pod == pod.pod else p for p in turn.node.pods)
+        turn.set_node(pods=pods)
+        turn.enter(successor.uid)
+    else:
+        _placed(turn, pod, successor, ensemble)
+
+
+def _unscheduled(turn: Turn, pod: PodRun, successor: Pod) -> None:
+    planned = turn.state.planned(pod, turn.node.name)
+    expected = planned is not None and planned.landing.waits
+    step = pod.step if pod.step is PodStep.WAITS else PodStep.GONE
+    if expected or (successor.reason == "Unschedulable" and turn.waited(pod.pod.uid) >= UNSCHEDULED):
+        step = PodStep.WAITS
+    note = f"Pending{': ' + successor.message if successor.message else ''}"
+    if step is PodStep.WAITS and pod.step is not PodStep.WAITS:
+        turn.say("note", f"{successor.name} has nowhere to land and waits for an uncordon", successor.key)
+    turn.set_pod(pod.pod.uid, step=step, successor=successor.key, successor_node="", note=note)
+
+
+def _placed(turn: Turn, pod: PodRun, successor: Pod, ensemble: Ensemble) -> None:
+    if pod.successor_node != successor.node or pod.successor != successor.key or pod.step is not PodStep.PLACED:
+        turn.say("placed", f"{successor.name} is placed on {successor.node}", successor.key)
+        pod = turn.set_pod(
+            pod.pod.uid, step=PodStep.PLACED, successor=successor.key, successor_node=successor.node, note=""
+        )
+    times = turn.state.good_since.get(successor.uid)
+    dwell = dwell_of(turn, ensemble)
+    if times is None:
+        note = lacks(turn.facts, ensemble, successor, turn.now)
+        turn.set_pod(pod.pod.uid, note=note)
+    elif turn.now - times[0] >= dwell:
+        took = f" {turn.now - pod.gone_at:.0f} s after it was gone" if pod.gone_at is not None else ""
+        turn.say("rejoined", f"{successor.name} is Ready, serves and has caught up{took}", successor.key)
+        turn.set_pod(pod.pod.uid, step=PodStep.REJOINED, rejoined_at=turn.now, note="")
+    else:
+        turn.set_pod(pod.pod.uid, note=f"serves for {turn.now - times[0]:.0f} s of {dwell:.0f} s")
