@@ -120,6 +120,26 @@ def test_a_blocked_gate_comes_first_with_its_reason_its_age_and_its_key(name: Ga
     assert all(f"✓ {other} " in told for other in others)
 
 
+def test_a_member_that_does_not_leave_is_told_as_such() -> None:
+    title, lines = gates.middle(states.stuck(), NOW)
+    assert title == "zk-2 does not leave"
+    assert "is its node alive?" in said(lines)
+    assert standing.answer(states.stuck(), HEALTHY, NOW).word == "BLOCKED"
+
+
+def test_a_pause_that_the_run_made_says_why() -> None:
+    why = "someone uncordoned node-3 while it was drained: resume to cordon it again"
+    run = replace(states.STATES["paused"](), message=f"Paused: {why}")
+    told = standing.answer(run, HEALTHY, NOW)
+    assert told.word == "PAUSED"
+    assert told.sentence.startswith("Someone uncordoned node-3")
+    assert why in said(gates.middle(run, NOW)[1])
+
+
+def test_what_only_keeps_the_lease_is_not_shown() -> None:
+    assert journal.rows([Event(1, WALL, "renew", "renew the lease")]) == []
+
+
 def test_a_waiting_gate_shows_how_far_it_is() -> None:
     title, lines = gates.middle(states.waiting(), NOW)
     assert title == "Before zk-2 may go · evidence 0.4 s old"
@@ -161,11 +181,8 @@ def test_steps_show_what_is_over_what_is_under_way_and_what_is_to_come() -> None
     assert "▸ drain" in text
     assert "web-0" in text
     assert "node-2  zk-1 ★" in text
-    assert "rejoin" not in text
-
-
-def test_a_member_that_waits_adds_the_rejoin_step() -> None:
-    assert "rejoin" in said(steps.rows(states.hold(waits=True), NOW))
+    order = ["claim", "cordon", "drain", "verify", "hold", "uncordon", "rejoin"]
+    assert [text.index(f" {name}") for name in order] == sorted(text.index(f" {name}") for name in order)
 
 
 def test_many_other_pods_are_counted_and_members_always_shown() -> None:

@@ -214,7 +214,7 @@ def blocked(name: GateName) -> Run:
         GateName.LANDING: (
             "no node can take zk-2: node-4 is cordoned by ann; zk-0 and zk-1 are on node-1 and node-2",
             "uncordon node-4",
-            Action(ActionKind.UNCORDON, "node-3", "uncordon node-3, so that zk-2 stays where it is"),
+            Action(ActionKind.UNCORDON, "node-4", "uncordon node-4 so that zk-2 can land there"),
         ),
         GateName.SETTLED: (
             "zk-0 came back 6 min ago as a new pod, and looks for a leader since",
@@ -230,6 +230,19 @@ def blocked(name: GateName) -> Run:
     evidence, unblock, action = words[name]
     closed = gate(name, Standing.BLOCKED, evidence, unblock=unblock, action=action, since=NOW - 47)
     return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
+
+
+def final() -> Run:
+    """Blocked by what no typed word opens."""
+    closed = gate(GateName.RETURN, Standing.BLOCKED, "its data is in an emptyDir, and zk-0 does not serve", final=True)
+    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
+
+
+def stuck() -> Run:
+    """Evicted, and it does not terminate."""
+    why = "zk-2 terminates for 75 s, and had 30 s: is its node alive?"
+    closed = gate(GateName.RETURN, Standing.BLOCKED, why, unblock="kubectl describe pod zk-2", since=NOW - 15)
+    return away(PodStep.LEAVING, gates=(closed,))
 
 
 def waiting() -> Run:
@@ -260,7 +273,9 @@ def back() -> PodRun:
 
 def hold(*, waits: bool = False) -> Run:
     pod = zk2(PodStep.WAITS, evicted_at=NOW - 60.0, gone_at=NOW - 57.0, note="nowhere to land") if waits else back()
-    return at_node_3(NodeStep.HOLD, (*others_gone(), pod))
+    run = at_node_3(NodeStep.HOLD, (*others_gone(), pod))
+    note = "cordoned and empty, it is a candidate for removal by an autoscaler"
+    return replace(run, nodes=(run.nodes[0], replace(run.nodes[1], note=note), *run.nodes[2:]))
 
 
 def ended(status: RunStatus) -> Run:
@@ -275,9 +290,21 @@ def ended(status: RunStatus) -> Run:
         first = NodeRun("node-1", "uid-node-1", NodeStep.VERIFIED, (), False, NOW, TOOK)
         base = at_node_3(NodeStep.DRAIN)
         nodes = (DONE_4, verified, first, last)
-        return replace(base, status=status, nodes=nodes, current=3, ended_at=NOW, message="All four nodes are through.")
+        return replace(
+            base,
+            status=status,
+            nodes=nodes,
+            current=3,
+            ended_at=NOW,
+            message="Done: every node of the plan. Nothing is left cordoned by this run.",
+        )
     if status is RunStatus.ABORTED:
-        return at_node_3(NodeStep.STOPPED, status=status, ended_at=NOW, message="Stopped by ann.")
+        return at_node_3(
+            NodeStep.STOPPED,
+            status=status,
+            ended_at=NOW,
+            message="Aborted. Still cordoned: node-3. To undo it: kubectl uncordon node-3",
+        )
     pod = zk2(PodStep.PLACED, evicted_at=NOW - 300, gone_at=NOW - 290, note="looks for a leader since 4 min 20 s")
     told = "zk-2 did not come back within 5 min."
     return at_node_3(NodeStep.STOPPED, (*others_gone(), pod), status=status, ended_at=NOW, message=told)
@@ -292,6 +319,7 @@ STATES: dict[str, Callable[[], Run]] = {
         NodeStep.DRAIN, (*others_gone(), zk2(PodStep.EVICT, tries=1)), in_flight="POST eviction of zk-2 (uid-zk-2)"
     ),
     "leaving": lambda: away(PodStep.LEAVING),
+    "stuck": stuck,
     "gone": lambda: away(PodStep.GONE),
     "placed": lambda: away(PodStep.PLACED, note="Ready, looks for a leader"),
     "drained": lambda: at_node_3(NodeStep.DRAINED, (*others_gone(), back())),
@@ -300,7 +328,8 @@ STATES: dict[str, Callable[[], Run]] = {
     "uncordon": lambda: at_node_3(NodeStep.UNCORDON, (*others_gone(), back())),
     "rejoin": lambda: at_node_3(NodeStep.REJOIN, away(PodStep.PLACED).nodes[1].pods, cordoned=False),
     **{f"blocked-{name.value}": (lambda name=name: blocked(name)) for name in GateName},
-    "paused": lambda: replace(waiting(), status=RunStatus.PAUSED, message="You paused it."),
+    "blocked-final": final,
+    "paused": lambda: replace(waiting(), status=RunStatus.PAUSED, message="Paused"),
     "pausing": lambda: replace(STATES["evict"](), pausing=True),
     "aborting": lambda: replace(STATES["evict"](), aborting=True),
     "done": lambda: ended(RunStatus.DONE),

@@ -16,22 +16,31 @@ INDENT = 12
 
 
 def gated(run: Run) -> PodRun | None:
-    """The pod whose gates are being judged."""
-    return next((pod for pod in run.node.pods if pod.step is PodStep.GATE), None) if run.node else None
+    """The pod whose gates `run.gates` are."""
+    pods = run.node.pods if run.node else ()
+    return next((pod for pod in pods if pod.step in (PodStep.GATE, PodStep.LEAVING) and pod.gates), None)
 
 
 def overridable(run: Run) -> Gate | None:
-    """The closed gate that `o` is about: one that offers it, else a blocked one, else a waiting one."""
-    closed = [gate for gate in run.gates if not gate.open]
+    """The closed gate that `o` is about: one that offers it, else a blocked one, else a waiting one. Not a final one."""
+    closed = [gate for gate in run.gates if not gate.open and not gate.final]
     offered = [gate for gate in closed if gate.action is not None and gate.action.kind is ActionKind.OVERRIDE]
     blocked = [gate for gate in closed if gate.standing is Standing.BLOCKED]
     return next(iter((*offered, *blocked, *closed)), None)
+
+
+def uncordon_offered(run: Run) -> Action | None:
+    """What a blocked gate offers on `u`: another node whose uncordon would open it."""
+    offers = [gate.action for gate in run.blocked if gate.action is not None]
+    return next((action for action in offers if action.kind is ActionKind.UNCORDON), None)
 
 
 def title(run: Run, now: float) -> str:
     pod = gated(run)
     if pod is None:
         return "Now"
+    if pod.step is PodStep.LEAVING:
+        return f"{pod.pod.name} does not leave"
     age = max((now - gate.at for gate in run.gates), default=0.0)
     told = f"Why {pod.pod.name} may not go" if run.blocked else f"Before {pod.pod.name} may go"
     return f"{told} · evidence {_age(age)} old"
@@ -54,8 +63,10 @@ def _reason(gate: Gate, now: float) -> list[Row]:
     lines = [row([Piece(f" {STOP} {gate.name.value} ", Tone.BLOCKED)], [Piece(gate.evidence, Tone.STRONG)])]
     if gate.since is not None:
         lines.append(row("   ", [Piece(f"closed for {span(now - gate.since)}", Tone.DIM)]))
-    if gate.unblock:
+    if gate.unblock and (gate.action is None or gate.action.text != gate.unblock):
         lines.append(row("   ", [Piece("What would open it: "), Piece(gate.unblock)]))
+    if gate.final:
+        lines.append(row("   ", [Piece("No typed word opens this gate.", Tone.DIM)]))
     if gate.action is not None:
         lines += [BLANK, _action(gate.action)]
     lines.append(BLANK)
@@ -163,8 +174,9 @@ def holding(run: Run, now: float) -> list[Row]:
         text = f"{pod.pod.name} has nowhere else to run and waits for the uncordon{out}."
         lines.append(row([Piece(f" {WAIT} ", Tone.WAITING)], [Piece(text)]))
     lines += returned(run)
-    told = "A cordoned, empty node is what an autoscaler removes first: keep it from doing so while you work."
-    return [*lines, row([Piece(" ! ", Tone.WAITING)], [Piece(told, Tone.DIM)])]
+    if node.note:
+        lines.append(row([Piece(" ! ", Tone.WAITING)], [Piece(node.note, Tone.DIM)]))
+    return lines
 
 
 def returned(run: Run) -> list[Row]:
@@ -188,7 +200,7 @@ def stopped(run: Run) -> list[Row]:
     if run.status is RunStatus.PAUSED:
         words = [
             Piece("Paused. ", Tone.STRONG),
-            Piece(f"{run.message} " if run.message else ""),
+            Piece(f"{run.message.removeprefix('Paused: ')}. " if run.message not in ("", "Paused") else ""),
             Piece("Nothing is sent until you press"),
             *key("space", "to resume."),
         ]

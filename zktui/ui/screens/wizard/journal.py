@@ -26,6 +26,10 @@ TONES = {
 }
 
 
+QUIET = ("renew",)
+"""Kinds that say nothing new to a person."""
+
+
 def rows(events: Sequence[Event]) -> list[Row]:
     return [
         row(
@@ -33,4 +37,5 @@ def rows(events: Sequence[Event]) -> list[Row]:
             [Piece(event.text, TONES.get(event.kind, Tone.PLAIN))],
         )
         for event in events
+        if event.kind not in QUIET
     ]

@@ -19,7 +19,7 @@ from zktui.core.quorum import Quorum
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import EnsembleKey, Member
 from zktui.maintenance.journal import Journal
-from zktui.maintenance.model import ActionKind, BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
+from zktui.maintenance.model import Action, BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
 from zktui.session import Session
 from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard import gates, journal, shape, steps, summary
@@ -29,7 +29,7 @@ from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.logs import LogsScreen
 from zktui.ui.screens.wizard.standing import answer
 from zktui.ui.screens.wizard.words import clock, listed, span
-from zktui.ui.text import Piece, content
+from zktui.ui.text import Piece, content, printable
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Page, Row, row
 
@@ -214,7 +214,8 @@ class RunScreen(WizardScreen[None]):
             case "abort":
                 return going
             case "uncordon":
-                return going and _may_uncordon(run)
+                held = run.node is not None and run.node.step is NodeStep.HOLD
+                return going and (held or gates.uncordon_offered(run) is not None)
             case "override":
                 return going and gates.overridable(run) is not None
             case "back":
@@ -231,7 +232,28 @@ class RunScreen(WizardScreen[None]):
         self._send(Command(CommandKind.RESUME))
 
     def action_uncordon(self) -> None:
-        self._send(Command(CommandKind.UNCORDON))
+        """The node in Hold; else the one that a blocked gate names, by its typed name, for it is not this run's."""
+        run = self._engine.run
+        if run.node is not None and run.node.step is NodeStep.HOLD:
+            self._send(Command(CommandKind.UNCORDON, node=run.node.name))
+        elif offer := gates.uncordon_offered(run):
+            self._ask_uncordon(offer)
+
+    def _ask_uncordon(self, offer: Action) -> None:
+        lines = [
+            row("", [Piece(f"{offer.text}.", Tone.STRONG)]),
+            row(
+                "",
+                [Piece(f"! {offer.target} was not cordoned by this run: somebody may be at work on it.", Tone.WAITING)],
+            ),
+        ]
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self._send(Command(CommandKind.UNCORDON, typed=offer.target, node=offer.target))
+
+        question = Confirm(f"Uncordon {offer.target}?", lines, "uncordon", word=offer.target, danger=True)
+        app_of(self).push_screen(question, confirmed)
 
     def action_abort(self) -> None:
         run = self._engine.run
@@ -268,7 +290,10 @@ class RunScreen(WizardScreen[None]):
         app_of(self).push_screen(question, confirmed)
 
     def _send(self, command: Command) -> None:
+        before = self._engine.run.message
         self._engine.command(command)
+        if (said := self._engine.run.message) not in ("", before):
+            self.notify(printable(said), markup=False)
         self.paint()
 
     def action_logs(self) -> None:
@@ -294,12 +319,6 @@ def _page(name: str, title: str, *, follow: bool = False) -> Page:
     page = Page(id=name, follow=follow)
     page.border_title = title
     return page
-
-
-def _may_uncordon(run: Run) -> bool:
-    if run.node is not None and run.node.step is NodeStep.HOLD:
-        return True
-    return any(gate.action is not None and gate.action.kind is ActionKind.UNCORDON for gate in run.blocked)
 
 
 def _figures(quorum: Quorum | None, view: EnsembleView | None, timeline: Sequence[BudgetSample]) -> list[Piece]:

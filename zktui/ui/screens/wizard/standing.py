@@ -40,20 +40,22 @@ def answer(run: Run, quorum: Quorum | None, now: float) -> Answer:
     """The run in one second. `quorum` is the ensemble's newest; None when there is none to judge."""
     match run.status:
         case RunStatus.DONE:
-            return Answer(Light.SAFE, "✔", "DONE", _left(run, "Every node is through."))
+            return Answer(Light.SAFE, "✔", "DONE", _left(run, "Every node of the plan is through"))
         case RunStatus.FAILED:
             return Answer(Light.BLOCKED, "✖", "FAILED", _left(run, run.message))
         case RunStatus.ABORTED:
-            return Answer(Light.BLOCKED, "✖", "ABORTED", _left(run, run.message or "You stopped this run."))
+            return Answer(Light.BLOCKED, "✖", "ABORTED", _left(run, run.message or "You stopped this run"))
         case _:
             return _going(run, quorum, now)
 
 
 def _left(run: Run, message: str) -> str:
+    """The first sentence of the run's last word, and what is left cordoned; the summary has the whole."""
+    first = f"{message.partition('. ')[0].rstrip('.')}."
     if not run.cordoned:
-        return f"{message} No node is left cordoned by this run."
+        return f"{first} No node is left cordoned by this run."
     verb = "is" if len(run.cordoned) == 1 else "are"
-    return f"{message} {listed(run.cordoned)} {verb} still cordoned."
+    return f"{first} {listed(run.cordoned)} {verb} still cordoned."
 
 
 def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
@@ -63,7 +65,11 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
     if run.aborting:
         return Answer(Light.WAITING, "■", "STOPPING", run.in_flight or "The run ends after the change under way.")
     if run.status is RunStatus.PAUSED:
-        return Answer(Light.WAITING, "‖", "PAUSED", _exposed(run, now) or "Nothing is sent until you resume.")
+        why = run.message.removeprefix("Paused").removeprefix(": ")
+        told = f"{why[:1].upper()}{why[1:]}. " if why else ""
+        return Answer(
+            Light.WAITING, "‖", "PAUSED", f"{told}{_exposed(run, now)}" or "Nothing is sent until you resume."
+        )
     if run.pausing:
         return Answer(Light.WAITING, "‖", "PAUSING", run.in_flight or "The run pauses after the change under way.")
     if run.blocked:

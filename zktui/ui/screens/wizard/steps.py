@@ -54,7 +54,7 @@ def rows(run: Run, now: float) -> list[Row]:
         plan = plans.get(node.name)
         lines.append(_heading(node, plan, working and not run.status.ended))
         if working and run.status is not RunStatus.DONE:
-            lines += _steps(node, plan, now, run.status.ended, run.ended_at)
+            lines += _steps(node, now, run.status.ended, run.ended_at)
     return lines
 
 
@@ -85,14 +85,12 @@ def _heading(node: NodeRun, plan: NodePlan | None, working: bool) -> Row:
     return row([sign], body)
 
 
-def _steps(node: NodeRun, plan: NodePlan | None, now: float, ended: bool, ended_at: float | None) -> list[Row]:
+def _steps(node: NodeRun, now: float, ended: bool, ended_at: float | None) -> list[Row]:
     took: dict[NodeStep, float] = {}
     for step, seconds in node.took:
         took[step] = took.get(step, 0.0) + seconds
     lines: list[Row] = []
     for step in ORDER:
-        if step is NodeStep.REJOIN and not _rejoins(node, plan):
-            continue
         here = step is node.step
         spent = took.get(step)
         if here and node.since is not None:
@@ -101,15 +99,6 @@ def _steps(node: NodeRun, plan: NodePlan | None, now: float, ended: bool, ended_
         if step is NodeStep.DRAIN and here:
             lines += _pods(node)
     return lines
-
-
-def _rejoins(node: NodeRun, plan: NodePlan | None) -> bool:
-    waits = any(pod.step is PodStep.WAITS for pod in node.pods) or node.step is NodeStep.REJOIN
-    return waits or any(step is NodeStep.REJOIN for step, _ in node.took) or _planned_to_wait(plan)
-
-
-def _planned_to_wait(plan: NodePlan | None) -> bool:
-    return plan is not None and any(member.landing.waits for member in plan.members)
 
 
 def _step(step: NodeStep, here: bool, spent: float | None, over: bool) -> Row:
