@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -52,6 +54,12 @@ async def type_in(pilot: Pilot[None], text: str) -> None:
 def seen(widget: Widget) -> list[str]:
     """What the widget paints, line by line, without the blanks at the end."""
     return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+
+
+def title(widget: Widget) -> str:
+    """The words in the widget's border. Its `border_title` gives markup, which can't be read back in every case."""
+    content = cast("Content | None", getattr(widget, "_border_title", None))
+    return content.plain if content is not None else ""
 
 
 def line(number: int, pod: str = "zk-0", text: str = "", *, marker: bool = False) -> LogLine:

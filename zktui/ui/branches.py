@@ -28,6 +28,8 @@ def name_of(path: str) -> str:
 
 
 class State(enum.Enum):
+    UNREAD = enum.auto()
+    """Nothing is known of its children, and nobody has asked."""
     READING = enum.auto()
     LISTED = enum.auto()
     TOO_MANY = enum.auto()
@@ -41,7 +43,7 @@ class Branch:
     def __init__(self, path: str, above: Branch | None = None) -> None:
         self.path = path
         self.above = above
-        self.state = State.READING
+        self.state = State.UNREAD if above is None else State.READING
         self.stat: Stat | None = None
         """As it was when the children were listed or counted."""
         self.why = ""
@@ -52,7 +54,7 @@ class Branch:
         self._shown: array[int] | None = None
         self._open: dict[str, Branch] = {}
         self._placed: list[tuple[int, Branch]] = []
-        self.height = 1
+        self.height = int(self.note)
         """Rows it takes below its own."""
 
     def __len__(self) -> int:
@@ -75,6 +77,8 @@ class Branch:
     @property
     def note(self) -> bool:
         """There is a row below the children that says something about them."""
+        if self.state is State.UNREAD:
+            return False
         return self.state is not State.LISTED or not len(self) or bool(self.filter)
 
     @property

@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 
 class Browser:
-    """Fills the shape of a ZnodeTree. Every method returns at once; `settled` can be awaited.
+    """Fills the shape of a ZnodeTree. Every method returns at once; `busy` tells when all is done.
 
     `on_data(path, answer)` is called with the znode that was chosen, or with why it can't be read.
     """
@@ -57,10 +57,10 @@ class Browser:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._reader.close()
 
-    async def settled(self) -> None:
-        """Returns when nothing is being read."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    @property
+    def busy(self) -> bool:
+        """Something is being read."""
+        return bool(self._tasks)
 
     # -- what can be asked for
 

@@ -75,7 +75,7 @@ class ZnodePane(Horizontal):
             yield self._data
 
     def on_mount(self) -> None:
-        self.set_interval(RECHECK, self._recheck)
+        self.set_interval(RECHECK, self.recheck)
         self._retitle()
 
     async def on_unmount(self) -> None:
@@ -94,8 +94,9 @@ class ZnodePane(Horizontal):
         return self._data
 
     @property
-    def browser(self) -> Browser:
-        return self._browser
+    def busy(self) -> bool:
+        """What is shown is about to be read, or is being read."""
+        return self._dwell is not None or self._browser.busy
 
     def show(self, view: EnsembleView | None) -> None:
         """Browse this ensemble from now on; None when there is none. Cheap when nothing changed."""
@@ -109,7 +110,8 @@ class ZnodePane(Horizontal):
         if other:
             self._retitle()
 
-    def _recheck(self) -> None:
+    def recheck(self) -> None:
+        """Look at the stats of what is in view; what has changed is read anew."""
         if self._key is not None and self.is_on_screen:
             self._browser.look({spot.path for spot in self._tree.in_view() if not spot.note} | {self._tree.cursor})
 
@@ -161,6 +163,7 @@ class ZnodePane(Horizontal):
         self._dwell = self.set_timer(DWELL, self._dwelt)
 
     def _dwelt(self) -> None:
+        self._dwell = None
         self._browser.read(self._tree.cursor)
 
     def on_znode_tree_unfolded(self, event: ZnodeTree.Unfolded) -> None:

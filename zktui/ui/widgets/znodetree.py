@@ -8,7 +8,6 @@ from typing import ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.cache import LRUCache
 from textual.message import Message
 
 from zktui.core.zookeeper import Stat
@@ -64,7 +63,7 @@ class ZnodeTree(LongLines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(id=id)
         self.shape = Shape()
-        self._stats: LRUCache[str, Stat] = LRUCache(STATS)
+        self._stats: dict[str, Stat] = {}
         self._asked: set[str] = set()
         self._path = "/"
         self._note = False
@@ -96,7 +95,12 @@ class ZnodeTree(LongLines):
     def learn(self, path: str, stat: Stat | None) -> None:
         """A znode's stat; None when it could not be read."""
         if stat is not None:
+            self._stats.pop(path, None)
             self._stats[path] = stat
+            if len(self._stats) > STATS:
+                oldest = next(iter(self._stats))
+                del self._stats[oldest]
+                self._asked.discard(oldest)
         self._generation += 1
         self.refresh()
 
@@ -186,12 +190,12 @@ class ZnodeTree(LongLines):
     def _said(self, branch: Branch) -> tuple[str, Tone]:
         count = f"{branch.stat.children:,}" if branch.stat is not None else "many"
         match branch.state:
-            case State.READING:
+            case State.UNREAD | State.READING:
                 return "reading…", Tone.WAITING
             case State.FAILED:
                 return f"⚠ {printable(branch.why)} (r reads again)", Tone.BLOCKED
             case State.TOO_MANY:
-                return f"{count} children: ⏎ lists them all, g goes to one by its path", Tone.WAITING
+                return f"{count} children: ⏎ lists all, g goes to one", Tone.WAITING
             case State.LISTED if branch.filter:
                 return f"{len(branch):,} of {len(branch.names):,} match “{printable(branch.filter)}”", Tone.KEY
             case State.LISTED:
