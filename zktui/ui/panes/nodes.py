@@ -22,28 +22,37 @@ COLUMNS = (
 )
 
 
-def node_row(node: Node, ensemble: EnsembleView | None, view: View) -> Row:
-    stale = is_stale(view, Kind.NODES)
-    age = view.wall - node.created_at if node.created_at is not None else None
+Members = tuple[tuple[str, bool], ...]
+"""Pod names of the members on one node, each with whether it leads."""
+
+
+def node_row(node: Node, members: Members, age: str, stale: bool) -> Row:
     return Row(
         node.uid,
         (
             cell(node.name, Tone.STALE if stale else Tone.STRONG),
-            members_cell(node, ensemble),
+            members_cell(members),
             Cell(state_pieces(node, stale)),
-            cell(span(age) if age is not None else NOT_TOLD, Tone.DIM, age),
+            cell(age, Tone.DIM, None if node.created_at is None else -node.created_at),
         ),
     )
 
 
-def members_cell(node: Node, ensemble: EnsembleView | None) -> Cell:
-    """The members on this node, the leader marked."""
+def members_by_node(ensemble: EnsembleView | None) -> dict[str, Members]:
+    found: dict[str, Members] = {}
+    for member in ensemble.members if ensemble else ():
+        one = (member.pod.name, member.role is Mode.LEADER)
+        found[member.pod.node] = (*found.get(member.pod.node, ()), one)
+    return found
+
+
+def members_cell(members: Members) -> Cell:
+    """The members on a node, the leader marked."""
     pieces: list[Piece] = []
-    for member in ensemble.on_node(node.name) if ensemble else ():
+    for name, leads in members:
         if pieces:
             pieces.append(Piece(" "))
-        leads = member.role is Mode.LEADER
-        pieces.append(Piece(f"{member.pod.name} ★" if leads else member.pod.name, Tone.LEADER if leads else Tone.PLAIN))
+        pieces.append(Piece(f"{name} ★" if leads else name, Tone.LEADER if leads else Tone.PLAIN))
     return Cell(tuple(pieces) or (Piece(NOT_TOLD, Tone.DIM),))
 
 
@@ -69,11 +78,24 @@ class NodesPane(GridPane):
 
     def __init__(self) -> None:
         super().__init__(Grid(COLUMNS, empty="No node is known yet."), id="nodes")
+        self._made: dict[str, tuple[Node, Members, str, bool, Row]] = {}
+        """Each row with what it was made of: with thousands of nodes few change from one view to the next."""
 
     def show(self, view: View, ensemble: EnsembleView | None) -> None:
         why = view.sources[Kind.NODES].why if Kind.NODES in view.sources else ""
         if is_stale(view, Kind.NODES) and not view.nodes:
             self.grid.set_empty(f"Nodes can't be listed: {why}")
-        self.grid.set_rows([node_row(node, ensemble, view) for node in view.nodes])
+        self.grid.set_rows(self._rows(view, ensemble))
         cordoned = sum(node.unschedulable for node in view.nodes)
         self.titled("Nodes", Piece(f" · {cordoned} cordoned" if cordoned else "", Tone.WAITING))
+
+    def _rows(self, view: View, ensemble: EnsembleView | None) -> list[Row]:
+        on, stale, before = members_by_node(ensemble), is_stale(view, Kind.NODES), self._made
+        self._made = {}
+        for node in view.nodes:
+            age = NOT_TOLD if node.created_at is None else span(view.wall - node.created_at)
+            of = (node, on.get(node.name, ()), age, stale)
+            known = before.get(node.uid)
+            kept = known is not None and known[0] is node and known[1:4] == of[1:]
+            self._made[node.uid] = known if known is not None and kept else (*of, node_row(*of))
+        return [made[4] for made in self._made.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -155,8 +155,9 @@ class Grid(LineView, inherit_bindings=False):
         new = tuple(rows)
         if new == self._all:
             return
+        old = {row.uid: row for row in self._all}
         self._all = new
-        self._measure(new)
+        self._measure(row for row in new if old.get(row.uid) is not row)
         present = {row.uid for row in new}
         if not self._marks <= present:
             self._set_marks(self._marks & present)
@@ -193,12 +194,9 @@ class Grid(LineView, inherit_bindings=False):
 
     # -- arranging
 
-    def _measure(self, rows: Sequence[Row]) -> None:
+    def _measure(self, rows: Iterable[Row]) -> None:
         grew = False
         for row in rows:
-            known = self._painted.get(row.uid)
-            if known is not None and known[0] == row:
-                continue
             for index, one in enumerate(row.cells):
                 needed = sum(width(printable(piece.text)) for piece in one.pieces)
                 if needed > self._seen[index]:
