@@ -97,7 +97,12 @@ class ContainerLog:
             yield entry
         while options.follow:
             if self._turns != turns:
+                # What was written to the older file since we looked; all of it if we missed a whole file.
+                rest = self._older.read_bytes()[place if self._turns == turns + 1 else 0 :]
                 turns, place = self._turns, 0
+                for entry in io.BytesIO(rest):
+                    yield entry
+                continue
             news = self._news
             if place < self._size:
                 with self._path.open("rb") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from zktui.demo import commands, errors
 from zktui.demo.container_runner import ContainerRunner, Host
@@ -14,6 +14,10 @@ from zktui.demo.runtime import ExecProcess, LogOptions
 
 NODE_NUMBER = "zktui.demo/node-number"
 """The label that tells a node's number, from which its pods' addresses come."""
+
+
+def _nothing() -> None:
+    """There is no subscription to undo."""
 
 
 class Kubelet:
@@ -27,7 +31,7 @@ class Kubelet:
         self._wake = asyncio.Event()
         self._names = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
-        self._undo = lambda: None
+        self._undo: Callable[[], None] = _nothing
 
     def start(self) -> None:
         """Begin to watch the store."""
@@ -35,8 +39,9 @@ class Kubelet:
         self._loops = [asyncio.ensure_future(self._sync_loop()), asyncio.ensure_future(self._names_loop())]
 
     async def stop(self) -> None:
-        """Kill every container, and wait until all are gone. The pods' objects stay as they are."""
+        """Kill every container, and wait until all are gone; may be called again. The objects stay as they are."""
         self._undo()
+        self._undo = _nothing
         for loop in self._loops:
             loop.cancel()
         for worker in self._workers.values():

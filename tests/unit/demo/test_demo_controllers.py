@@ -51,7 +51,12 @@ def pod(store: Store, name: str, *, ready: bool = True, owner: dict[str, Any] | 
     status: dict[str, Any] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
     if ip:
         status["podIP"] = ip
-    spec = {"nodeName": "node-1", "hostname": name, "subdomain": "zk-hs", "containers": [{"name": "c", "image": "zk:1"}]}
+    spec = {
+        "nodeName": "node-1",
+        "hostname": name,
+        "subdomain": "zk-hs",
+        "containers": [{"name": "c", "image": "zk:1"}],
+    }
     store.create("pods", {"metadata": metadata, "spec": spec, "status": status})
 
 
@@ -161,7 +166,12 @@ def test_percentages_round_up(value: Any, total: int, expected: int):
 def test_a_headless_service_publishes_ready_pods_or_all(
     store: Store, events: EventRecorder, publish: bool, names: list[str]
 ):
-    spec = {"clusterIP": "None", "selector": {"app": "zk"}, "publishNotReadyAddresses": publish, "ports": [{"port": 2888}]}
+    spec = {
+        "clusterIP": "None",
+        "selector": {"app": "zk"},
+        "publishNotReadyAddresses": publish,
+        "ports": [{"port": 2888}],
+    }
     store.create("services", {"metadata": {"name": "zk-hs"}, "spec": spec})
     pod(store, "zk-0", ip="127.9.1.2")
     pod(store, "zk-1", ip="127.9.2.2", ready=False)

@@ -39,7 +39,7 @@ def objects(kind: str) -> dict[str, Any]:
 def pod(ordinal: int = 1) -> dict[str, Any]:
     spec = objects("StatefulSet")["spec"]["template"]["spec"]
     name = f"zk-{ordinal}"
-    volumes = [*spec["volumes"], {"name": "datadir", "emptyDir": {}}]
+    volumes: list[Any] = [*spec["volumes"], {"name": "datadir", "emptyDir": {}}]
     metadata = {"name": name, "namespace": "default", "uid": f"uid-{ordinal}", "labels": {"app": "zk"}}
     return {"metadata": metadata, "spec": {**spec, "hostname": name, "subdomain": "zk-hs", "volumes": volumes}}
 
@@ -71,7 +71,7 @@ def test_the_manifests_script_writes_what_the_rehearsal_writes(tmp_path: Path):
     assert written.replace(str(tmp_path / "data"), "/var/lib/zookeeper/data") == TUTORIAL
     assert (tmp_path / "data/myid").read_text() == "2\n"
     assert (tmp_path / "started").read_text() == f"--config {tmp_path}/conf start-foreground 512\n"
-    assert "<root level=\"INFO\">" in (tmp_path / "conf/logback.xml").read_text()
+    assert '<root level="INFO">' in (tmp_path / "conf/logback.xml").read_text()
 
 
 def test_the_script_refuses_an_unknown_flag_as_the_rehearsal_does(tmp_path: Path):

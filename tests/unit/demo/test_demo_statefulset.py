@@ -40,12 +40,12 @@ class Set:
         return [pod["metadata"]["name"] for pod in self.store.list("pods")[0]]
 
     def ready(self, *numbers: int, ready: bool = True) -> list[str]:
+        condition = {"type": "Ready", "status": "True" if ready else "False"}
+        status = {"phase": "Running", "conditions": [condition]}
         for number in numbers:
             name = f"zk-{number}"
             if not self.pod(number)["spec"].get("nodeName"):
                 self.store.change("pods", "default", name, lambda pod: pod["spec"].update(nodeName="node-1"))
-            condition = {"type": "Ready", "status": "True" if ready else "False"}
-            status = {"phase": "Running", "conditions": [condition]}
             self.store.change("pods", "default", name, lambda pod: pod["status"].update(status), status=True)
         return self.sync()
 

@@ -1,0 +1,123 @@
+"""The cluster as a whole, without members and so without Java; with them it is tried in tests/scenarios."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zktui.demo import zookeeper
+from zktui.demo.cluster import DemoCluster, manifest
+from zktui.demo.objects import is_ready
+from zktui.demo.resources import BY_KIND
+from zktui.demo.zookeeper import Distribution
+
+DEADLINE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def find(_progress: zookeeper.Progress) -> Distribution:
+        return Distribution(Path("/bin/false"), "", "3.9.4")
+
+    monkeypatch.setattr(zookeeper, "find", find)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+async def test_a_cluster_serves_inside_its_context_and_nothing_is_left_after_it(tmp_path: Path):
+    told: list[str] = []
+    kubeconfig = tmp_path / "new" / "kubeconfig"
+    cluster = DemoCluster(nodes=2, members=0, on_progress=told.append)
+    async with cluster:
+        nodes = cluster.store.list("nodes")[0]
+        assert [node["metadata"]["name"] for node in nodes] == ["node-1", "node-2"]
+        assert all(is_ready(node) for node in nodes)
+        await cluster.wait_ready(1)
+        cluster.write_kubeconfig(kubeconfig)
+        assert len(_clusters(tmp_path)) == 1
+    written = yaml.safe_load(kubeconfig.read_text())
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert written["current-context"] == "zktui-demo"
+    assert written["contexts"][0]["context"]["namespace"] == "default"
+    assert any(line.startswith("Kubernetes API on https://127.0.0.1:") for line in told)
+    assert _clusters(tmp_path) == []
+    with pytest.raises(AssertionError, match="not running"):
+        cluster.kubeconfig()
+
+
+async def test_two_clusters_live_side_by_side(tmp_path: Path):
+    async with DemoCluster(nodes=1, members=0) as one, DemoCluster(nodes=1, members=0) as other:
+        addresses = [
+            entry.store.get("nodes", "", "node-1")["status"]["addresses"][0]["address"] for entry in (one, other)
+        ]
+        assert addresses[0] != addresses[1]
+        assert one.server.url != other.server.url
+    assert _clusters(tmp_path) == []
+
+
+async def test_a_failure_while_starting_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken() -> None:
+        raise RuntimeError("no manifest")
+
+    monkeypatch.setattr("zktui.demo.cluster.manifest", broken)
+    with pytest.raises(RuntimeError, match="no manifest"):
+        async with DemoCluster():
+            pass
+    assert _clusters(tmp_path) == []
+
+
+def _clusters(folder: Path) -> list[Path]:
+    return list(folder.glob("zktui-demo-*"))
+
+
+def test_every_object_of_the_manifest_is_served():
+    kinds = [entry["kind"] for entry in manifest()]
+    assert kinds == ["Service", "Service", "PodDisruptionBudget", "ConfigMap", "StatefulSet"]
+    assert all((entry["apiVersion"], entry["kind"]) in BY_KIND for entry in manifest())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 130)])
+def test_the_program_ends_by_a_signal_with_its_exit_code(tmp_path: Path, number: signal.Signals, code: int):
+    kubeconfig = tmp_path / "kubeconfig"
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17\"' >&2\n")
+    java.chmod(0o755)
+    (tmp_path / "cache/zktui" / f"zookeeper-{zookeeper.VERSION}" / "lib").mkdir(parents=True)
+    environ = {
+        **os.environ,
+        "JAVA_HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "TMPDIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "zktui.demo", "--serve", "--members", "0", "--write-kubeconfig", str(kubeconfig)]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            if line.startswith("kubectl --kubeconfig"):
+                break
+        program.send_signal(number)
+        assert "nothing is left running" in program.stdout.read()
+        assert program.wait(DEADLINE) == code
+    assert kubeconfig.exists()
+    assert _clusters(tmp_path) == []
+
+
+def test_a_missing_java_is_one_sentence_and_exit_code_2(tmp_path: Path):
+    environ = {**os.environ, "JAVA_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "zktui.demo", "--serve"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert "Install a JDK 11 or later" in ran.stderr
+    assert "Traceback" not in ran.stderr
