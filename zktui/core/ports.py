@@ -27,7 +27,8 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: Python 3.11 sets an attribute on what is made by way of a subscript, such as Answer[Node](…).
+@dataclass(frozen=True)
 class Answer(Generic[T_co]):
     """The server did it or told it. `at` is monotonic, taken before the request was sent."""
 

@@ -15,12 +15,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: Python 3.11 sets an attribute on what is made by way of a subscript, such as Reading[Node]().
+@dataclass(frozen=True)
 class Reading(Generic[T_co]):
-    """One question's outcome. `value` None means unknown, and `why` says why; unless `absent`: known not to exist.
-
-    Never made by way of a subscript (`Reading[Node]()`): Python 3.11 then sets an attribute on it, which slots refuse.
-    """
+    """One question's outcome. `value` None means unknown, and `why` says why; unless `absent`: known not to exist."""
 
     at: float = float("-inf")
     """Monotonic seconds, when it was asked."""
@@ -86,10 +84,10 @@ class Facts:
     """The nodes at work, by name."""
     on_node: Mapping[str, Reading[Pods]] = field(default_factory=dict[str, Reading[Pods]])
     """All pods bound to a node, by its name: the nodes at work and those where a member might land."""
-    nodes: Reading[tuple[Node, ...]] = field(default_factory=lambda: Reading())  # noqa: PLW0108  # see Reading
+    nodes: Reading[tuple[Node, ...]] = field(default_factory=Reading[tuple[Node, ...]])
     claims: Mapping[str, Reading[tuple[Claim, ...]]] = field(default_factory=dict[str, Reading[tuple[Claim, ...]]])
     """By namespace."""
-    volumes: Reading[tuple[Volume, ...]] = field(default_factory=lambda: Reading())  # noqa: PLW0108  # see Reading
+    volumes: Reading[tuple[Volume, ...]] = field(default_factory=Reading[tuple[Volume, ...]])
     leases: Mapping[str, Reading[Lease]] = field(default_factory=dict[str, Reading[Lease]])
     """The lease `zktui-maintenance` of a namespace."""
     owners: Mapping[OwnerKey, Reading[bool]] = field(default_factory=dict[OwnerKey, Reading[bool]])
