@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from zktui.core.kube import Pod, PodKey
 from zktui.core.ports import Answer, Clock, Dialer, DialError, Reply, Unanswered
@@ -35,8 +36,15 @@ _EACH = 2.0
 _MNTR_AGAIN = 300.0
 """Seconds until a server that has `mntr` closed is asked again: an upgrade or a new command line may open it."""
 _GRACE = 0.5
-# Failures of a dial that are the member's own; any other came before it was reached.
+# Failures of a dial by which the pod was reached; after any other one can't know.
 _THEIRS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT})
+
+
+class Look(NamedTuple):
+    """A report, and whether the question came as far as the pod: when it came to none, that says nothing of them."""
+
+    report: MemberReport
+    reached: bool
 
 
 class PodMembers:
@@ -66,23 +74,28 @@ class PodMembers:
             session.close(max(0.0, deadline - time.monotonic()))
         self._threads.close(max(0.0, deadline - time.monotonic()))
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
-        """Ask `srvr`, and with `detail` also `mntr` where it is open. Takes at most `timeout` seconds.
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberReport:
+        """Ask `srvr`, and `mntr` where it is open, in at most `timeout` seconds.
 
-        Mode UNKNOWN with an empty `source` means that the member could not be asked for a reason of ours (no
-        permission, no way to the API server); SILENT, that it was asked and does not answer.
+        Mode UNKNOWN with an empty `source` means that the way to the member was refused for a reason that is not its
+        own (no permission, no API server); SILENT, that no answer came, wherever the question was lost.
         """
+        return (await self.look(ensemble, pod, timeout)).report
+
+    async def look(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> Look:
+        """As `poll`, with whether the member was reached; without `detail` mntr is not asked."""
         asked = self._clock.now()
         if reason := _not_there(pod):
-            return MemberReport(pod.key, asked, Mode.SILENT, error=reason)
-        work = partial(self._poll, ensemble.client_port, pod.key, timeout, detail)
+            return Look(MemberReport(pod.key, asked, Mode.SILENT, error=reason), reached=True)
+        work = partial(self._look, ensemble.client_port, pod.key, timeout, detail)
         try:
             async with asyncio.timeout(timeout + _GRACE):
                 return await self._threads.run(work)
         except TimeoutError:
-            return MemberReport(pod.key, asked, Mode.SILENT, error=f"no answer in {timeout:g} s", took=timeout + _GRACE)
+            why = f"no answer in {timeout:g} s"
+            return Look(MemberReport(pod.key, asked, Mode.SILENT, error=why, took=timeout + _GRACE), reached=False)
         except RuntimeError as error:  # the pool is closed: the program is ending
-            return MemberReport(pod.key, asked, Mode.UNKNOWN, error=str(error))
+            return Look(MemberReport(pod.key, asked, Mode.UNKNOWN, error=str(error)), reached=False)
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
         """Read `/zookeeper/config` through the pods in their order, after a `sync`; failing that, ask each for `conf`.
@@ -115,16 +128,23 @@ class PodMembers:
         except RuntimeError as error:
             return Unanswered(str(error), asked, sent=False)
 
-    def _poll(self, port: int, pod: PodKey, timeout: float, detail: bool) -> MemberReport:
+    def _look(self, port: int, pod: PodKey, timeout: float, detail: bool) -> Look:
         asked = self._clock.now()
         deadline = time.monotonic() + timeout
         try:
             text = ask(self._dialer, pod, port, "srvr", timeout)
         except DialError as error:
-            mode = Mode.UNKNOWN if unreached(error) else Mode.SILENT
-            return MemberReport(pod, asked, mode, error=_line(error), took=self._clock.now() - asked)
+            theirs = error.errno in _THEIRS
+            silent = theirs or isinstance(error.__cause__, TimeoutError)
+            mode = Mode.SILENT if silent else Mode.UNKNOWN
+            took = self._clock.now() - asked
+            return Look(MemberReport(pod, asked, mode, error=_line(error), took=took), reached=theirs)
         except (NoAnswer, OSError) as error:
-            return MemberReport(pod, asked, Mode.SILENT, error=_line(error), took=self._clock.now() - asked)
+            took = self._clock.now() - asked
+            return Look(MemberReport(pod, asked, Mode.SILENT, error=_line(error), took=took), reached=True)
+        return Look(self._report(port, pod, asked, deadline, text, detail), reached=True)
+
+    def _report(self, port: int, pod: PodKey, asked: float, deadline: float, text: str, detail: bool) -> MemberReport:
         status = parse_srvr(text)
         report = MemberReport(
             pod,
@@ -235,11 +255,6 @@ class PodMembers:
         finally:
             session.close()
         return Answer(True, asked)
-
-
-def unreached(error: DialError) -> bool:
-    """The dial failed before it came to the member: no permission, or no API server. A timeout is the member's."""
-    return error.errno not in _THEIRS and not isinstance(error.__cause__, TimeoutError)
 
 
 def _not_there(pod: Pod) -> str:

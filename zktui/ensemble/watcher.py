@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from zktui.core.deltas import Batch, Configured, Delta, Kind, Lost, Polled
 from zktui.core.kube import Pod
 from zktui.core.ports import Answer, Clock, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberDetail, MemberReport, Mode
+from zktui.ensemble.polling import Look
 
 Population = Callable[[], Sequence[tuple[Ensemble, Sequence[Pod]]]]
 """The ensembles and their pods as the store has them now. Called several times a second, on the event loop."""
@@ -27,9 +28,7 @@ _TOGETHER = 0.02
 class Asker(Protocol):
     """What is asked of PodMembers."""
 
-    async def poll(
-        self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True
-    ) -> MemberReport: ...
+    async def look(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> Look: ...
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]: ...
 
@@ -41,8 +40,12 @@ class _Asked:
     due: float = 0.0
     detail_due: float = 0.0
     detail: MemberDetail | None = None
-    mode: Mode = Mode.UNKNOWN
-    unreached: str = ""
+    report: MemberReport | None = None
+    reached: bool = True
+
+    @property
+    def mode(self) -> Mode:
+        return self.report.mode if self.report is not None else Mode.UNKNOWN
 
 
 @dataclass
@@ -72,7 +75,7 @@ class MemberWatcher:
     """Polls each member every `interval` seconds, one question at a time, and reads configurations every 15 s.
 
     A configuration is read at once when the set of the pods' UIDs changes. When no member at all can be reached for a
-    reason that is not theirs (see `PodMembers.poll`), the source says Lost once for each new reason.
+    reason that is not theirs (see `PodMembers.look`), they are all UNKNOWN and the source says Lost, once.
     """
 
     def __init__(self, members: Asker, clock: Clock, population: Population, *, interval: float = INTERVAL) -> None:
@@ -150,8 +153,7 @@ class MemberWatcher:
 
     async def _poll(self, now: _Round, ensemble: Ensemble, pod: Pod, asked: _Asked) -> None:
         detail = asked.detail_due <= self._clock.now()
-        report = await self._members.poll(ensemble, pod, detail=detail)
-        asked.unreached = report.error if report.mode is Mode.UNKNOWN and not report.source else ""
+        report, reached = await self._members.look(ensemble, pod, detail=detail)
         if detail and report.mode.serving:
             asked.detail_due = report.at + DETAIL_EVERY
             asked.detail = report.detail
@@ -159,7 +161,7 @@ class MemberWatcher:
             asked.detail, asked.detail_due = None, 0.0  # another role has other details
         if report.detail is None and asked.detail is not None:
             report = replace(report, detail=asked.detail)
-        asked.mode = report.mode
+        asked.report, asked.reached = report, reached
         now.reports.setdefault(ensemble.key, {})[pod.uid] = report
 
     async def _config(
@@ -180,16 +182,26 @@ class MemberWatcher:
 
     def _collect(self, now: _Round) -> Batch:
         seen = self._clock.now()
-        polled = (Polled(key, tuple(reports.values()), seen) for key, reports in now.reports.items())
-        deltas: list[Delta] = [*polled, *now.configured.values()]
+        deltas: list[Delta] = [Polled(key, tuple(told.values()), seen) for key, told in now.reports.items()]
+        deltas.extend(now.configured.values())
         now.reports, now.configured = {}, {}
-        lost, now.lost = now.lost, self._lost(now)
-        if now.lost and now.lost == lost:
+        before, now.lost = now.lost, _lost(now)
+        if not now.lost:
+            return tuple(deltas)
+        if before:
             return ()  # each answer would make the sources live again, and none of them says anything new
-        if now.lost:
-            deltas.extend(Lost(kind, now.lost, seen) for kind in self.kinds)
-        return tuple(deltas)
+        unknown = [Polled(key, told, seen) for key, told in self._unreached(now)]
+        return (*unknown, *(Lost(kind, now.lost, seen) for kind in self.kinds))
 
-    def _lost(self, now: _Round) -> str:
-        reasons = [asked.unreached for asked in now.members.values()]
-        return reasons[0] if reasons and all(reasons) else ""
+    def _unreached(self, now: _Round) -> Iterator[tuple[EnsembleKey, tuple[MemberReport, ...]]]:
+        """All members as unknown: when none can be reached, silence is not theirs."""
+        for ensemble, pods in self._population():
+            asked = (now.members[pod.uid].report for pod in pods if pod.uid in now.members)
+            yield ensemble.key, tuple(replace(report, mode=Mode.UNKNOWN) for report in asked if report is not None)
+
+
+def _lost(now: _Round) -> str:
+    """Why no member at all can be reached; empty when one can, or is still to be asked."""
+    if not now.members or any(asked.reached or asked.report is None for asked in now.members.values()):
+        return ""
+    return next(asked.report.error for asked in now.members.values() if asked.report is not None)

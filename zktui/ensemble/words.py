@@ -22,6 +22,7 @@ NOT_SERVING = "This ZooKeeper instance is not currently serving requests"
 _CLOSED = re.compile(r"^(\w{4}) is not executed because it is not in the whitelist")
 _VERSION = re.compile(r"(?P<version>[^,\s]+?)(?:--?[0-9a-f]{7,})?(?:,|\s|$)")
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<peer>\d+)(?::(?P<election>\d+))?(?::(?P<role>\w+))?")
+_NOBODY = re.compile(r"connection refused|failed to connect to localhost", re.IGNORECASE)
 _MODES = (Mode.LEADER, Mode.FOLLOWER, Mode.OBSERVER, Mode.STANDALONE, Mode.READ_ONLY)
 
 
@@ -68,7 +69,7 @@ def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> st
 
 def _refused(told: str) -> str:
     """The kubelet's sentence names its sandbox and its addresses; what matters is that nothing listens."""
-    return "connection refused" if "connection refused" in told.lower() else printable(told, 160)
+    return "connection refused" if _NOBODY.search(told) else printable(told, 160)
 
 
 def _left(deadline: float) -> float:

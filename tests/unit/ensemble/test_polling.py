@@ -86,7 +86,7 @@ async def test_mntr_adds_details_and_its_silence_takes_nothing_away(
     report = await members.poll(make_ensemble(), make_pod("zk-0"))
     assert report.detail is not None
     assert report.detail.synced_followers == 2
-    assert (await members.poll(make_ensemble(), make_pod("zk-0"), detail=False)).detail is None
+    assert (await members.look(make_ensemble(), make_pod("zk-0"), detail=False)).report.detail is None
 
     def mute_mntr(word: bytes, sock: socket.socket) -> bytes | None:
         if word == b"mntr":
@@ -104,7 +104,7 @@ async def test_where_only_mntr_is_open_the_role_comes_from_it(
 ) -> None:
     replies = {b"srvr": closed("srvr"), b"mntr": recorded("mntr-3.9.4-follower")}
     dialer.addresses["zk-0"] = scripted(saying(replies)).address
-    report = await members.poll(make_ensemble(), make_pod("zk-0"), detail=False)
+    report, _ = await members.look(make_ensemble(), make_pod("zk-0"), detail=False)
     assert (report.mode, report.source, report.version, report.zxid) == (Mode.FOLLOWER, "mntr", "3.9.4", None)
     dialer.addresses["zk-1"] = scripted(saying({b"srvr": closed("srvr"), b"mntr": closed("mntr")})).address
     report = await members.poll(make_ensemble(), make_pod("zk-1"))
@@ -137,13 +137,17 @@ async def test_what_is_not_the_members_fault_does_not_make_it_silent(
     members: PodMembers, dialer: LoopbackDialer
 ) -> None:
     dialer.refuse["zk-0"] = DialError("not permitted: create pods/portforward in default")
-    report = await members.poll(make_ensemble(), make_pod("zk-0"))
-    assert (report.mode, report.source) == (Mode.UNKNOWN, "")
+    report, reached = await members.look(make_ensemble(), make_pod("zk-0"))
+    assert (report.mode, report.source, reached) == (Mode.UNKNOWN, "", False)
     assert report.error == "not permitted: create pods/portforward in default"
     slow = DialError("the API server did not answer")
     slow.__cause__ = TimeoutError()
     dialer.refuse["zk-0"] = slow
-    assert (await members.poll(make_ensemble(), make_pod("zk-0"))).mode is Mode.SILENT
+    report, reached = await members.look(make_ensemble(), make_pod("zk-0"))
+    assert (report.mode, reached) == (Mode.SILENT, False)
+    dialer.refuse["zk-0"] = DialError(errno.ECONNREFUSED, "connection refused")
+    report, reached = await members.look(make_ensemble(), make_pod("zk-0"))
+    assert (report.mode, reached) == (Mode.SILENT, True)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from zktui.core.zookeeper import (
     Mode,
     Server,
 )
+from zktui.ensemble.polling import Look
 from zktui.ensemble.watcher import MemberWatcher
 
 
@@ -66,14 +67,14 @@ class FakeMembers:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.takes: dict[str, float] = {}
-        self.unreached = ""
+        self.unreached: set[str] = set()
         self.asked: list[tuple[float, str, bool]] = []
         self.at_once: dict[str, int] = {}
         self.most_at_once = 0
         self.configs: list[tuple[float, tuple[str, ...]]] = []
         self.config_reply: EnsembleConfig | None = CONFIG
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
+    async def look(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> Look:
         asked = self.clock.now()
         self.asked.append((asked - 1000.0, pod.name, detail))
         self.at_once[pod.name] = self.at_once.get(pod.name, 0) + 1
@@ -82,11 +83,11 @@ class FakeMembers:
             await self.clock.sleep(self.takes.get(pod.name, 0.01))
         finally:
             self.at_once[pod.name] -= 1
-        if self.unreached:
-            return MemberReport(pod.key, asked, Mode.UNKNOWN, error=self.unreached)
+        if pod.name in self.unreached:
+            return Look(MemberReport(pod.key, asked, Mode.SILENT, error="the API server is slow"), reached=False)
         mode = Mode.LEADER if pod.name == "zk-2" else Mode.FOLLOWER
         told = MemberDetail(watches=7) if detail else None
-        return MemberReport(pod.key, asked, mode, source="srvr", detail=told)
+        return Look(MemberReport(pod.key, asked, mode, source="srvr", detail=told), reached=True)
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
         asked = self.clock.now()
@@ -202,33 +203,36 @@ async def test_a_configuration_that_cannot_be_read_is_told_and_tried_again_soon(
 async def test_no_way_to_any_member_is_lost_once_and_ends_with_the_first_answer() -> None:
     async with watching() as watched:
         await watched.clock.run(2.5)
-        watched.members.unreached = "not permitted: create pods/portforward"
+        watched.members.unreached = {"zk-0", "zk-1", "zk-2"}
+        watched.members.takes["zk-2"] = 0.5
         await watched.clock.run(5.0)
         lost = [delta for delta in watched.of(Lost) if isinstance(delta, Lost)]
         assert [delta.kind for delta in lost] == [Kind.MEMBERS, Kind.CONFIG]
-        assert {delta.why for delta in lost} == {"not permitted: create pods/portforward"}
-        last = watched.batches[-1][1]
+        assert {delta.why for delta in lost} == {"the API server is slow"}
+        at, last = watched.batches[-1]
+        assert at < 4.2
+        assert isinstance(last[0], Polled)
+        assert [(report.mode, report.error) for report in last[0].reports] == [
+            (Mode.UNKNOWN, "the API server is slow")
+        ] * 3
         assert isinstance(last[-1], Lost)
-        assert watched.batches[-1][0] < 4.2
-        watched.members.unreached = ""
+        watched.members.unreached = set()
         await watched.clock.run(2.0)
     assert any(isinstance(delta, Polled) for delta in watched.batches[-1][1])
 
 
-async def test_silent_members_alone_are_no_loss_of_the_source() -> None:
+async def test_one_member_that_is_reached_makes_the_silence_of_the_others_theirs() -> None:
     async with watching() as watched:
-        watched.members.unreached = "no way"
-        watched.pods[0] = make_pod("zk-0", uid="other")
-        silent = watched.members.poll
-
-        async def poll(ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
-            if pod.name == "zk-0":
-                return MemberReport(pod.key, watched.clock.now(), Mode.SILENT, error="connection refused")
-            return await silent(ensemble, pod, timeout, detail=detail)
-
-        watched.members.poll = poll  # type: ignore[method-assign]
+        watched.members.unreached = {"zk-0", "zk-1"}
         await watched.clock.run(4.0)
     assert watched.of(Lost) == []
+    last = watched.batches[-1][1][0]
+    assert isinstance(last, Polled)
+    assert {report.pod.name: report.mode for report in last.reports} == {
+        "zk-0": Mode.SILENT,
+        "zk-1": Mode.SILENT,
+        "zk-2": Mode.LEADER,
+    }
 
 
 async def test_pods_that_go_are_asked_no_more() -> None:
