@@ -55,7 +55,7 @@ async def test_members_nodes_quorum_and_budget_are_on_the_first_screen(world: Wo
     assert "prod-eu1 / default / zk" in banner
     assert "● quorum 3/3" in banner
     assert "★ zk-1" in banner
-    assert "zk-pdb allows 1 (3 healthy, 2 needed)" in banner
+    assert "zk-pdb allows 1  (3 healthy, 2 needed)" in banner
     body = "\n".join(rest)
     assert "★ leader" in body
     assert body.count("● follower") == 2
@@ -79,7 +79,7 @@ async def test_a_change_reaches_the_screen(world: World, session: Session) -> No
         await painted(pilot)
         text = screen_text(pilot)
     assert "▲ quorum 2/3" in text
-    assert "zk-pdb allows 0 (2 healthy, 2 needed)" in text
+    assert "zk-pdb allows 0  (2 healthy, 2 needed)" in text
     assert "can lose none" in text
     assert "✗ silent" in text
     assert "0/1 Terminating" in text

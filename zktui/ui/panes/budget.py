@@ -17,8 +17,10 @@ class BudgetLines(Lines):
 
     def paint(self, view: View, ensemble: EnsembleView | None, *, figures: bool) -> None:
         """Without `figures` only what is wrong is said: they stand in the banner then."""
-        lines = budget_lines(view, ensemble)
-        self.show(*(lines if figures else tuple(Line(line.left) for line in lines if _warns(line))))
+        if figures or ensemble is None:
+            self.show(*budget_lines(view, ensemble))
+        else:
+            self.show(*(line for line in _of_budgets(view, ensemble, ()) if _warns(line)))
 
 
 def _warns(line: Line) -> bool:
@@ -39,15 +41,23 @@ def budget_lines(view: View, ensemble: EnsembleView | None) -> tuple[Line, ...]:
     """What stands about the budgets that cover the ensemble. Budgets that could not be read are not "no budget"."""
     if ensemble is None:
         return ()
+    lose = (Part((lose_piece(ensemble.quorum),)),)
+    if ensemble.quorum.health is not Health.QUORUM or not ensemble.budgets:
+        # What is wrong needs a line of its own.
+        return (*_of_budgets(view, ensemble, ()), Line(lose))
+    return _of_budgets(view, ensemble, lose)
+
+
+def _of_budgets(view: View, ensemble: EnsembleView, beside: tuple[Part, ...]) -> tuple[Line, ...]:
+    """A line for each budget, the first with `beside` at its right."""
     stale = Kind.BUDGETS in view.stale()
-    lose = Part((lose_piece(ensemble.quorum),))
     if not ensemble.budgets and (why := unread(view)):
-        return (Line((Part((Piece(f"? budgets: {why}", Tone.WAITING),)),), (lose,)),)
+        return (Line((Part((Piece(f"? budgets: {why}", Tone.WAITING),)),), beside),)
     if not ensemble.budgets:
         words = "no budget covers these members: every eviction would be granted"
-        return (Line((Part((Piece("⚠ " + words, Tone.BLOCKED),)),), (lose,)),)
+        return (Line((Part((Piece("⚠ " + words, Tone.BLOCKED),)),), beside),)
     doubled = any(len(budgets_of(member.pod, ensemble.budgets)) > 1 for member in ensemble.members)
-    lines = [Line(_figures(budget, stale), (lose,) if n == 0 else ()) for n, budget in enumerate(ensemble.budgets)]
+    lines = [Line(_figures(budget, stale), beside if n == 0 else ()) for n, budget in enumerate(ensemble.budgets)]
     if doubled:
         words = "more than one budget covers a member: the server refuses every eviction of it (500)"
         lines.append(Line((Part((Piece("✗ " + words, Tone.BLOCKED),)),)))

@@ -163,6 +163,11 @@ class EnsemblePane(GridPane):
         self._detail_shown()
         self._budgets.paint(view, ensemble, figures=figures)
 
+    @property
+    def lines_needed(self) -> int:
+        """Lines in which every member and budget is seen: the rule, the heading and the detail included."""
+        return 3 + len(self.grid.rows) + len(self._budgets.lines)
+
     def _title(self) -> None:
         if self._ensemble is None:
             self.titled("Ensemble")

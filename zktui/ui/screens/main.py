@@ -153,7 +153,7 @@ class MainScreen(Screen[None]):
         self._nodes_pane.show(view, ensemble)
         self._log_pane.show(ensemble)
         self._znode_pane.show(ensemble)
-        self._fit_top(view, ensemble)
+        self._fit_top(view)
 
     def _say(self, now: Situation | None) -> None:
         if now == self._situation:
@@ -168,10 +168,9 @@ class MainScreen(Screen[None]):
         elif self.focused is None:
             self._ensemble_pane.grid.focus()
 
-    def _fit_top(self, view: View, ensemble: EnsembleView | None) -> None:
+    def _fit_top(self, view: View) -> None:
         """The upper panes take what their rows need, within a third of the screen."""
-        budgets = max(1, len(ensemble.budgets)) if ensemble else 1
-        rows = max(len(ensemble.members) + budgets + 3 if ensemble else 0, len(view.nodes) + 2)
+        rows = max(self._ensemble_pane.lines_needed, len(view.nodes) + 2)
         height = max(8, min(rows, max(9, self.size.height // 3)))
         top = self.query_one("#top")
         wanted = None if self.has_class("-tabbed") or self.has_class("-zoomed") else height
@@ -235,7 +234,7 @@ class MainScreen(Screen[None]):
 
     def action_zoom(self) -> None:
         self.toggle_class("-zoomed")
-        self._fit_top(self._painter.view, self.ensemble)
+        self._fit_top(self._painter.view)
 
     def action_maintain(self) -> None:
         ensemble = self.ensemble

@@ -46,25 +46,20 @@ def quorum_parts(quorum: Quorum) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def budget_part(budget: Budget, stale: bool, *, long: bool) -> Part:
-    words = f" ({budget.current} healthy, {budget.desired} needed)"
+def parts_of(budget: Budget, stale: bool, *, long: bool) -> tuple[Part, ...]:
+    """What the budget allows, and its figures: in the tabbed layout they stand nowhere else, and are never dropped."""
+    allows = Part((Piece(budget.name), Piece(" allows ", Tone.DIM), allows_piece(budget, stale)))
     if long:
-        words = f"  current {budget.current}  desired {budget.desired}  expected {budget.expected}"
-    return Part(
-        (
-            Piece(budget.name),
-            Piece(" allows", Tone.DIM),
-            Piece(f" {allows_piece(budget, stale).text.strip()}", allows_piece(budget, stale).tone),
-            Piece(words, Tone.DIM),
-        )
-    )
+        words = f"current {budget.current}  desired {budget.desired}  expected {budget.expected}"
+        return (allows, Part((Piece(words, Tone.DIM),)))
+    return (allows, Part((Piece(f"({budget.current} healthy, {budget.desired} needed)", Tone.DIM),), 3))
 
 
 def budget_parts(view: View, ensemble: EnsembleView, *, long: bool) -> tuple[Part, ...]:
     """The first two budgets that cover the ensemble, or what is known instead."""
     stale = Kind.BUDGETS in view.stale()
     if ensemble.budgets:
-        return tuple(budget_part(budget, stale, long=long) for budget in ensemble.budgets[:2])
+        return tuple(part for budget in ensemble.budgets[:2] for part in parts_of(budget, stale, long=long))
     if unread(view):
         return (Part((Piece("? budget not known", Tone.WAITING),)),)
     return (Part((Piece("⚠ no budget", Tone.BLOCKED),)),)
@@ -78,7 +73,7 @@ def stale_part(view: View) -> tuple[Part, ...]:
         return ()
     kind, fresh = min(cut, key=lambda one: one[1].heard_at)
     age = "" if fresh.heard_at == float("-inf") else f" {span(view.at - fresh.heard_at)}"
-    more = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
+    more = f" +{len(cut) - 1}" if len(cut) > 1 else ""
     return (Part((Piece(f"⚠ stale: {kind}{more}{age}", Tone.BLOCKED),)),)
 
 
