@@ -13,7 +13,7 @@ from zktui.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED,
 from zktui.headless import plan as plans
 from zktui.headless.console import interactive, interrupts, read_line
 from zktui.headless.output import say, say_json, warn
-from zktui.headless.status import SETTLE, no_ensemble, settled
+from zktui.headless.status import SETTLE, nothing_found, settled
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.journal import to_json
 from zktui.maintenance.model import Command, CommandKind, Event, Hold, HoldKind, NodeStep, Options, Plan, Run, RunStatus
@@ -42,7 +42,7 @@ async def maintain(session: Session, request: Request) -> int:
     except TimeoutError:
         warn("Not everything answered in time; the review says what is not known.")
     if not session.store.view().ensembles:
-        raise no_ensemble(session)
+        raise nothing_found(session)
     plan = await session.desk.review(request.nodes, _options(request))
     _print_plan(plan, request)
     if request.plan_only or not plan.go:
@@ -124,7 +124,7 @@ class _Attendant:
             cordoned = list(run.cordoned)
             say_json({"kind": "result", "status": run.status.value, "message": run.message, "cordoned": [*cordoned]})
         else:
-            say(f"{run.status.value}: {printable(run.message)}")
+            say(printable(run.message))
         if run.cordoned:
             warn(_leftovers(run))
         return code

@@ -9,7 +9,15 @@ from zktui.core.quorum import Health
 from zktui.core.text import printable, span
 from zktui.core.view import EnsembleView, SourceState, View
 from zktui.core.zookeeper import Member, Mode
-from zktui.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_FORBIDDEN, NoEnsemble
+from zktui.errors import (
+    EXIT_BLOCKED,
+    EXIT_DONE,
+    EXIT_FORBIDDEN,
+    ConnectionFailed,
+    NoEnsemble,
+    NotPermitted,
+    ZktuiError,
+)
 from zktui.headless.output import say, say_json, table, warn
 from zktui.maintenance.model import JsonValue
 from zktui.session import Session
@@ -23,7 +31,7 @@ Document = dict[str, JsonValue]
 async def status(session: Session, output: str = "text") -> int:
     """Print the status and return the exit code: 0 quorum everywhere, 3 not or not known, 4 not permitted.
 
-    Raises NoEnsemble when nothing that runs ZooKeeper is found.
+    Raises ZktuiError when there is no ensemble to speak of.
     """
     try:
         await session.store.until(settled, SETTLE)
@@ -31,8 +39,8 @@ async def status(session: Session, output: str = "text") -> int:
         warn("Not everything answered in time; what is missing is shown as unknown.")
     view = session.store.refreshed()
     denied = [f.why for f in view.sources.values() if f.state is SourceState.DENIED]
-    if not view.ensembles and not denied:
-        raise no_ensemble(session)
+    if not view.ensembles:
+        raise nothing_found(session)
     if output == "json":
         say_json(document(view, session), indent=2)
     else:
@@ -59,12 +67,21 @@ def _asked(ensemble: EnsembleView) -> bool:
     return not running or ensemble.config is not None or bool(ensemble.config_why)
 
 
-def no_ensemble(session: Session) -> NoEnsemble:
-    """The sentence for a place in which nothing runs ZooKeeper."""
+def nothing_found(session: Session) -> ZktuiError:
+    """Why there is no ensemble to speak of: not permitted, no answer, or nothing that runs ZooKeeper."""
+    context = session.place.context
+    for freshness in session.store.view().sources.values():
+        if freshness.state is SourceState.DENIED:
+            return NotPermitted(
+                f"{printable(freshness.why)}.", "Ask for a role that allows it, or try another --namespace."
+            )
+        if freshness.state is SourceState.STALE and freshness.heard_at == float("-inf"):
+            hint = f"Nothing was changed. Check context {context}, or choose another with --context."
+            return ConnectionFailed(f"The API server does not tell what there is: {printable(freshness.why)}.", hint)
     where = "any namespace" if session.settings.all_namespaces else f"namespace {session.place.namespace}"
     named = f' named "{session.settings.ensemble}"' if session.settings.ensemble else ""
     return NoEnsemble(
-        f"No ZooKeeper ensemble{named} was found in {where} of context {session.place.context}.",
+        f"No ZooKeeper ensemble{named} was found in {where} of context {context}.",
         "Look elsewhere with --namespace or --all-namespaces, or rehearse on one with: zktui demo",
     )
 
