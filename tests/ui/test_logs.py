@@ -61,7 +61,7 @@ async def desk(
 async def test_the_members_are_merged_and_the_title_says_what_is_shown(world: World, session: Session) -> None:
     async with desk(world, session) as (at, _):
         assert at.texts == [f"{word} zk-{n}" for n in range(3) for word in ("from", "again")]
-        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 6 lines"
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 6 lines, no polls"
         assert at.app.focused is at.pane.lines
 
 
@@ -71,10 +71,10 @@ async def test_space_pauses_and_follows_and_new_lines_are_counted(world: World, 
         at.write(0, "one more", "and one", second=9)
         await until(lambda: len(at.texts) == 8)
         await pilot.pause()
-        assert at.title == "Logs  zk-0 zk-1 zk-2 · paused, 2 new below · 8 lines"
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · paused, 2 new below · 8 lines, no polls"
         await pilot.press("f")
         await pilot.pause()
-        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 8 lines"
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 8 lines, no polls"
 
 
 async def test_a_filter_is_typed_kept_and_taken_away(world: World, session: Session) -> None:
@@ -86,7 +86,7 @@ async def test_a_filter_is_typed_kept_and_taken_away(world: World, session: Sess
         await pilot.press("enter")
         assert at.app.focused is at.pane.lines
         await pilot.pause()
-        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · /again !zk-1 2 of 6 lines"
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · /again !zk-1 · 2 of 6 lines, no polls"
         await pilot.press("escape")
         assert len(at.texts) == 6
 
@@ -112,7 +112,7 @@ async def test_members_are_hidden_and_shown_by_keys(world: World, session: Sessi
         await pilot.press("s", "right", "space")
         await pilot.pause()
         assert {line.split()[1] for line in at.texts} == {"zk-0", "zk-2"}
-        assert at.title.endswith("· 4 of 6 lines")
+        assert at.title.endswith("· 4 of 6 lines, no polls")
         await pilot.press("a", "escape")
         await pilot.pause()
         assert len(at.texts) == 6
@@ -129,6 +129,20 @@ async def test_brackets_show_one_member_after_the_other_and_then_all(world: Worl
         assert shown == [{"zk-0"}, {"zk-1"}, {"zk-2"}, {"zk-0", "zk-1", "zk-2"}]
         await pilot.press("left_square_bracket")
         assert {line.split()[1] for line in at.texts} == {"zk-2"}
+
+
+async def test_polls_are_left_out_until_asked_for(world: World, session: Session) -> None:
+    async with desk(world, session) as (at, pilot):
+        poll = "2026-09-21 14:00:09,001 [myid:1] - INFO  [N:NIO@532] - Processing srvr command from /1.2.3.4:5"
+        at.write(0, poll, "told", second=9)
+        await until(lambda: at.texts[-1] == "told")
+        assert poll not in at.texts
+        await pilot.pause()
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 7 of 8 lines, no polls"
+        await pilot.press("p")
+        await pilot.pause()
+        assert at.texts[-2:] == [poll, "told"]
+        assert at.title == "Logs  zk-0 zk-1 zk-2 · follow · 8 lines"
 
 
 async def test_a_reborn_member_is_followed_by_itself(world: World, session: Session) -> None:

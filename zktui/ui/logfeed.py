@@ -13,8 +13,8 @@ from zktui.core.zookeeper import Ensemble
 
 Deliver = Callable[[list[LogLine]], None]
 
-TAIL = 500
-"""Lines of its past that a stream begins with."""
+TAIL = 2_000
+"""Lines of its past that a stream begins with: many of them tell of no more than polls."""
 GATHER = 0.1
 """Seconds for which lines are gathered and merged before they are handed over."""
 FIRST = 1.0

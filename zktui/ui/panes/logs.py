@@ -37,6 +37,7 @@ class LogPane(Vertical):
         Binding("s", "members", "Members"),
         Binding("left_square_bracket", "solo(-1)", "One member", key_display="[ ]"),
         Binding("right_square_bracket", "solo(1)", "Next member", show=False),
+        Binding("p", "polls", "Polls"),
         Binding("t", "stamps", "Time"),
         Binding("x", "raw", "Raw"),
     ]
@@ -122,12 +123,13 @@ class LogPane(Vertical):
             parts.append(("paused", Tone.WAITING.value))
             parts += [f", {view.unseen:,} new below"] if view.unseen else []
         if view.filter:
-            parts += [" · ", (printable(f"/{view.filter.text}"), Tone.KEY.value), f" {len(view):,} of"]
-        elif view.hidden:
-            parts.append(f" · {len(view):,} of")
-        else:
-            parts.append(" ·")
-        parts.append(f" {len(view.ring):,} lines" + ("…" if view.searching else ""))
+            parts += [" · ", (printable(f"/{view.filter.text}"), Tone.KEY.value)]
+        parts.append(f" · {len(view):,}")
+        if len(view) != len(view.ring):
+            parts.append(f" of {len(view.ring):,}")
+        parts.append(" lines" + ("…" if view.searching else ""))
+        if not view.polls:
+            parts.append((", no polls", Tone.DIM.value))
         if view.ring.dropped:
             parts.append((f" · {view.ring.dropped:,} older dropped", Tone.DIM.value))
         return parts
@@ -169,6 +171,10 @@ class LogPane(Vertical):
         at = self._names.index(shown[0]) + 1 if len(shown) == 1 and len(self._names) > 1 else 0
         at = (at + by) % (len(self._names) + 1)
         self._hide(frozenset() if at == 0 else frozenset(self._names) - {self._names[at - 1]})
+
+    def action_polls(self) -> None:
+        """Show or leave out the lines that tell of four-letter words, zktui's own among them."""
+        self._lines.set_polls(not self._lines.polls)
 
     def action_stamps(self) -> None:
         self._lines.toggle_stamps()

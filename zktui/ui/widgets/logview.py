@@ -19,7 +19,7 @@ from zktui.core.logring import LogLine, LogRing
 from zktui.ui.text import fit, printable, width
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.longlines import LongLines
-from zktui.ui.widgets.zklog import Level, read
+from zktui.ui.widgets.zklog import Level, is_poll, read
 
 CAPACITY = 100_000
 """Lines kept over all members: at ZooKeeper's usual length some 50 MB when full."""
@@ -116,13 +116,15 @@ class LogView(LongLines):
         self.ring = LogRing(capacity)
         self.filter = Filter()
         self.hidden: frozenset[str] = frozenset()
+        self.polls = False
+        """Show also the lines in which servers say no more than that they were asked a four-letter word."""
         self.follow = True
         self.stamps = Stamps.TIME
         self.raw = False
         self.empty = ""
         self.unseen = 0
         """Lines that came in below the view since the reader left the end."""
-        self._rows: deque[int] | None = None
+        self._rows: deque[int] | None = deque()
         self._scan: asyncio.Task[None] | None = None
         self._hues: dict[str, int] = {}
         self._pods = 4
@@ -189,6 +191,12 @@ class LogView(LongLines):
             self.hidden = pods
             self._select()
 
+    def set_polls(self, shown: bool) -> None:
+        """Show `polls` or leave them out."""
+        if shown != self.polls:
+            self.polls = shown
+            self._select()
+
     def set_follow(self, follow: bool) -> None:
         """Stay at the newest line, or where the reader is."""
         if follow:
@@ -203,7 +211,11 @@ class LogView(LongLines):
     def _shows(self, line: LogLine) -> bool:
         if line.pod in self.hidden:
             return False
-        return line.marker or not self.filter or self.filter(line)
+        if line.marker:
+            return True
+        if not self.polls and is_poll(line.text):
+            return False
+        return not self.filter or self.filter(line)
 
     def _select(self) -> None:
         """Another filter: the newest lines are looked at at once, older ones as the event loop has time."""
@@ -211,7 +223,7 @@ class LogView(LongLines):
             self._scan.cancel()
             self._scan = None
         self._strips.clear()
-        if not self.filter and not self.hidden:
+        if self.polls and not self.filter and not self.hidden:
             self._rows = None
         else:
             self._rows = deque()
@@ -298,8 +310,10 @@ class LogView(LongLines):
         ]
 
     def _why_empty(self) -> str:
-        if not len(self.ring):
+        if not self.ring.total:
             return self.empty
+        if not (self.filter or self.hidden):
+            return "No line so far but those of polls; p shows them."
         return "Looking…" if self.searching else "No line passes; / changes the filter, esc takes it away."
 
     def _marked(self, text: str, style: RichStyle) -> list[Segment]:

@@ -45,3 +45,12 @@ def read(text: str) -> Event:
         return Event(Level(match[1]), match[3], match[2])
     found = _WORD.search(text, 0, _FAR)
     return Event(Level(found[1]) if found else Level.NONE, text)
+
+
+def is_poll(text: str) -> bool:
+    """Whether a server only says that it was asked a four-letter word.
+
+    Readiness probes and whoever watches an ensemble, zktui too, cause such a line every second (NettyServerCnxn and
+    NIOServerCnxn, "Processing srvr command from /10.2.0.7:51788").
+    """
+    return " command from /" in text and "Processing " in text
