@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -74,9 +75,15 @@ class ApiServer:
 
     async def stop(self) -> None:
         """Stop listening and end every stream. May be called more than once."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        open_transports = [found.transport for found in runner.server.connections] if runner.server else []
+        await runner.cleanup()
+        for transport in filter(None, open_transports):
+            # A TLS connection that is only closed waits half a minute for the client's farewell.
+            transport.abort()
+        await asyncio.sleep(0)
 
     @property
     def url(self) -> str:

@@ -85,9 +85,7 @@ class FakeRuntime:
             return FinishedProcess(_chunks(), _chunks(), 1)
         return FinishedProcess(_chunks(" ".join(command[1:]).encode() + b"\n"), _chunks(), 0)
 
-    async def dial(
-        self, namespace: str, pod: str, port: int
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def dial(self, namespace: str, pod: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", port)
 
 
@@ -139,9 +137,7 @@ def store() -> Store:
         store.create("pods", member(f"zk-{number}", f"node-{number + 1}"))
     selector = {"matchLabels": {"app": "zk"}}
     store.create(PDB, {"metadata": {"name": "zk-pdb"}, "spec": {"maxUnavailable": 1, "selector": selector}})
-    set_budget(
-        store, currentHealthy=3, desiredHealthy=2, expectedPods=3, disruptionsAllowed=1, observedGeneration=1
-    )
+    set_budget(store, currentHealthy=3, desiredHealthy=2, expectedPods=3, disruptionsAllowed=1, observedGeneration=1)
     return store
 
 

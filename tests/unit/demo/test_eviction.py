@@ -100,10 +100,7 @@ async def test_numbers_that_make_no_sense(evict: Evict, store: Store, budget_sta
     budget_status(store, disruptionsAllowed=-1)
     code, body, _ = await evict("zk-0")
     assert (code, body["reason"]) == (403, "Forbidden")
-    assert (
-        body["message"]
-        == 'poddisruptionbudget.policy "zk-pdb" is forbidden: pdb disruptions allowed is negative'
-    )
+    assert body["message"] == 'poddisruptionbudget.policy "zk-pdb" is forbidden: pdb disruptions allowed is negative'
 
 
 async def test_too_many_disrupted_pods(evict: Evict, store: Store, budget_status: Callable[..., None]) -> None:

@@ -1,0 +1,193 @@
+"""The real kubectl against the rehearsal server; skipped where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zktui.demo.store import Store
+
+KUBECTL = shutil.which("kubectl")
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+
+Kubectl = Callable[..., Coroutine[Any, Any, str]]
+SET = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: zk}
+spec:
+  serviceName: zk-hs
+  replicas: 3
+  selector: {matchLabels: {app: zk}}
+  template:
+    metadata: {labels: {app: zk}}
+    spec: {containers: [{name: zookeeper, image: "zookeeper:3.9"}]}
+"""
+
+
+@pytest.fixture
+def kubectl(kubeconfig: Path, tmp_path: Path) -> Kubectl:
+    """``await kubectl(*args, code=0, stdin="")``: what it printed, both streams, once it ended with ``code``."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig)}
+
+    async def kubectl(*args: str, code: int = 0, stdin: str = "") -> str:
+        assert KUBECTL is not None
+        process = await asyncio.create_subprocess_exec(
+            KUBECTL,
+            *args,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(stdin.encode()), 30)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == code, output.decode()
+        return output.decode()
+
+    return kubectl
+
+
+def rows(output: str) -> list[list[str]]:
+    return [line.split() for line in output.splitlines()]
+
+
+async def test_get(kubectl: Kubectl) -> None:
+    header, first, *_ = rows(await kubectl("get", "pods", "-o", "wide"))
+    assert header[:7] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]
+    assert first[:4] == ["zk-0", "1/1", "Running", "0"]
+    assert first[5:7] == ["127.0.0.1", "node-1"]
+    pod = json.loads(await kubectl("get", "pod", "zk-1", "-o", "json"))
+    assert pod["spec"]["nodeName"] == "node-2"
+    budget = rows(await kubectl("get", "pdb", "zk-pdb"))[1]
+    assert budget[:4] == ["zk-pdb", "N/A", "1", "1"]
+    assert "zk-2" in await kubectl("get", "pods", "-A", "-l", "app=zk", "--chunk-size=1")
+
+
+async def test_get_what_is_not_there(kubectl: Kubectl) -> None:
+    output = await kubectl("get", "pod", "zk-9", code=1)
+    assert output.strip() == 'Error from server (NotFound): pods "zk-9" not found'
+
+
+async def test_watching(kubectl: Kubectl, store: Store) -> None:
+    watching = asyncio.create_task(kubectl("get", "pods", "-w", "-o", "name", "--request-timeout=3s"))
+    async with asyncio.timeout(20):
+        # The watch is there once a change made now and then has been printed: the output is read at the end.
+        number = 0
+        while not watching.done():
+            number += 1
+            label = {"n": str(number)}
+            store.change("pods", "default", "zk-1", lambda pod, new=label: pod["metadata"]["labels"].update(new))
+            await asyncio.wait({watching}, timeout=0.1)
+    assert watching.result().count("pod/zk-1") > 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("pod", "zk-0", ["Node:", "node-1", "State:", "Running", "QoS Class:", "BestEffort"]),
+        ("node", "node-1", ["Unschedulable:", "Non-terminated Pods:", "zk-0"]),
+        ("pdb", "zk-pdb", ["Max unavailable:", "Allowed disruptions:", "Desired:"]),
+        ("sts", "zk", ["Update Strategy:", "RollingUpdate", "zookeeper:3.9"]),
+    ],
+)
+async def test_describe(kubectl: Kubectl, kind: str, name: str, words: list[str]) -> None:
+    if kind == "sts":
+        await kubectl("apply", "-f", "-", stdin=SET)
+    output = await kubectl("describe", kind, name)
+    assert [word for word in words if word not in output] == []
+
+
+async def test_apply_twice_and_scale(kubectl: Kubectl, store: Store) -> None:
+    assert await kubectl("apply", "-f", "-", stdin=SET) == "statefulset.apps/zk created\n"
+    assert await kubectl("apply", "-f", "-", stdin=SET) == "statefulset.apps/zk unchanged\n"
+    changed = SET.replace("replicas: 3", "replicas: 5")
+    assert await kubectl("apply", "-f", "-", stdin=changed) == "statefulset.apps/zk configured\n"
+    assert store.get("statefulsets.apps", "default", "zk")["spec"]["replicas"] == 5
+    assert await kubectl("scale", "sts", "zk", "--replicas=3") == "statefulset.apps/zk scaled\n"
+    output = await kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=changed)
+    assert output == "statefulset.apps/zk serverside-applied\n"
+    assert await kubectl("delete", "sts", "zk", "--wait=false") == 'statefulset.apps "zk" deleted\n'
+
+
+async def test_the_tutorial_s_patch(kubectl: Kubectl, store: Store) -> None:
+    resources = '{name: zookeeper, image: "zookeeper:3.9", resources: {requests: {cpu: "0.5"}}}'
+    await kubectl("apply", "-f", "-", stdin=SET.replace('{name: zookeeper, image: "zookeeper:3.9"}', resources))
+    path = "/spec/template/spec/containers/0/resources/requests/cpu"
+    patch = json.dumps([{"op": "replace", "path": path, "value": "0.3"}])
+    assert await kubectl("patch", "sts", "zk", "--type=json", f"-p={patch}") == "statefulset.apps/zk patched\n"
+    template = store.get("statefulsets.apps", "default", "zk")["spec"]["template"]
+    assert template["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "0.3"
+
+
+async def test_logs(kubectl: Kubectl, runtime: Any) -> None:
+    assert await kubectl("logs", "zk-0", "--tail=2") == "line 98\nline 99\n"
+    runtime.more.put_nowait(b"more\n")
+    runtime.more.put_nowait(None)
+    assert await kubectl("logs", "-f", "--tail=1", "zk-0") == "line 99\nmore\n"
+
+
+async def test_exec(kubectl: Kubectl) -> None:
+    assert await kubectl("exec", "zk-0", "--", "echo", "a", "b") == "a b\n"
+    assert await kubectl("exec", "-i", "zk-0", "--", "cat", stdin="typed") == "typed"
+    assert "command terminated with exit code 3" in await kubectl("exec", "zk-0", "--", "both", code=3)
+
+
+async def test_cordon_and_uncordon(kubectl: Kubectl) -> None:
+    assert await kubectl("cordon", "node-1") == "node/node-1 cordoned\n"
+    assert rows(await kubectl("get", "node", "node-1"))[1][1] == "Ready,SchedulingDisabled"
+    assert await kubectl("uncordon", "node-1") == "node/node-1 uncordoned\n"
+    assert rows(await kubectl("get", "node", "node-1"))[1][1] == "Ready"
+
+
+async def kubelet(store: Store) -> None:
+    """Remove dying pods, as a kubelet whose containers end at once."""
+    changed = asyncio.Event()
+    leave = store.on_change(lambda _type, _resource, _obj: changed.set())
+    try:
+        while True:
+            changed.clear()
+            for pod in store.list("pods")[0]:
+                if "deletionTimestamp" in pod["metadata"]:
+                    store.remove("pods", "default", pod["metadata"]["name"], pod["metadata"]["uid"])
+            await changed.wait()
+    finally:
+        leave()
+
+
+async def test_drain(kubectl: Kubectl, store: Store) -> None:
+    removing = asyncio.create_task(kubelet(store))
+    try:
+        output = await kubectl("drain", "node-1", "--force", "--timeout=20s")
+        assert "pod/zk-0 evicted" in output
+        assert output.endswith("node/node-1 drained\n")
+        # That spent the budget; no controller gives it back here.
+        output = await kubectl("drain", "node-2", "--force", "--timeout=2s", code=1)
+        assert "Cannot evict pod as it would violate the pod's disruption budget." in output
+        assert store.find("pods", "default", "zk-1") is not None
+        output = await kubectl("drain", "node-2", "--force", "--disable-eviction", "--timeout=20s")
+        assert "pod/zk-1 deleted" in output
+        assert await kubectl("delete", "pod", "zk-2") == 'pod "zk-2" deleted\n'
+    finally:
+        removing.cancel()
+    assert store.list("pods")[0] == []
+
+
+async def test_questions_about_oneself(kubectl: Kubectl, server: Any) -> None:
+    question = ("auth", "can-i", "create", "pods", "--subresource=eviction")
+    assert "yes" in await kubectl(*question)
+    server.deny("create", "pods/eviction")
+    assert "no" in await kubectl(*question, code=1)
+    assert "zktui-demo" in await kubectl("auth", "whoami")
+    assert await kubectl("create", "namespace", "other") == "namespace/other created\n"
