@@ -185,10 +185,13 @@ class DemoCluster:
         return self.server.kubeconfig(CONTEXT)
 
     def write_kubeconfig(self, path: Path) -> None:
-        """Write it, readable by the user only; folders are made."""
+        """Write it, readable by the user only, by a rename: who waits for the file never reads half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+        fresh.replace(path)
 
     async def wait_ready(self, seconds: float = 90) -> None:
         """Until every member is Ready, which here means that it serves; raises TimeoutError."""

@@ -72,6 +72,8 @@ async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes]
     if name == "zkCli.sh":
         return await _zk_cli(container, words[1:], stdin)
     command = COMMANDS.get(name)
+    if name in ("sh", "bash"):
+        return Answered(Answer(err=f"{name}: the rehearsal cluster's shell only runs {name} -c COMMAND\n", code=2))
     if command is None:
         return Answered(_no_such_program(argv, words))
     return Answered(await command(container, words[1:]))

@@ -196,13 +196,13 @@ class ContainerRunner:
 
     async def _start(self) -> Child:
         """Start the process. A command that is refused is a process that prints why and fails."""
-        self._event("Pulled", f'Container image "{self.spec.get("image")}" already present on machine')
         self._files.renew(self.spec)
         server: ServerConfig | None = None
         try:
             command, server = self._command()
         except BadCommand as why:
             command = ["sh", "-c", 'echo "$0" >&2; exit 2', str(why)]
+        self._event("Pulled", f'Container image "{self.spec.get("image")}" already present on machine')
         self._turn_log()
         main = await self._host.guard.start(command, cwd=self._files.folder)
         self._id = f"rehearsal://{uuid.uuid4().hex}"

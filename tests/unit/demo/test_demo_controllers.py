@@ -44,6 +44,8 @@ def stateful_set(store: Store, replicas: int = 3) -> dict[str, Any]:
 
 
 def pod(store: Store, name: str, *, ready: bool = True, owner: dict[str, Any] | None = None, ip: str = "") -> None:
+    if store.find("nodes", "", "node-1") is None:
+        store.create("nodes", {"metadata": {"name": "node-1"}})
     metadata: dict[str, Any] = {"name": name, "labels": {"app": "zk"}}
     if owner is not None:
         reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "zk", "uid": meta(owner)["uid"]}
@@ -248,6 +250,16 @@ def test_what_nobody_owns_any_more_goes_and_the_rest_stays(store: Store, events:
     collector.reconcile()
     assert meta(store.get("pods", "default", "owned")).get("deletionTimestamp")
     assert not meta(store.get("pods", "default", "free")).get("deletionTimestamp")
+
+
+def test_pods_of_a_deleted_node_go_at_once(store: Store, events: EventRecorder):
+    pod(store, "p")
+    collector = GarbageCollector(store, events)
+    collector.reconcile()
+    assert store.find("pods", "default", "p") is not None
+    store.delete("nodes", "", "node-1")
+    collector.reconcile()
+    assert store.find("pods", "default", "p") is None
 
 
 def test_a_new_owner_of_the_same_name_is_not_the_owner(store: Store, events: EventRecorder):

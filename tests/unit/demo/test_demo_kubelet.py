@@ -357,6 +357,7 @@ async def test_commands_answer_as_in_the_container(member: Container, argv: list
     [
         (["cat", "/etc/shadow"], "cat: /etc/shadow: No such file or directory\n", 1),
         (["cat", "/etc"], "cat: /etc: Is a directory\n", 1),
+        (["sh"], "only runs sh -c COMMAND", 2),
         (["sh", "-c", "vim"], "sh: 1: vim: not found\n", 127),
         (["rm", "-rf", "/"], 'exec: "rm": executable file not found in $PATH', 127),
         (["sh", "-c", "cat /etc/motd; id"], "single commands only", 2),

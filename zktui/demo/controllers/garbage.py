@@ -21,10 +21,19 @@ class GarbageCollector(Controller):
                 lost = info.namespaced and namespace_of(obj) not in spaces
                 if (lost or self._orphaned(obj)) and not meta(obj).get("deletionTimestamp"):
                     self.store.delete(resource, namespace_of(obj), name_of(obj))
+        self._collect_lost_pods()
         for space in spaces:
             if self.store.find("serviceaccounts", space, "default") is None:
                 self.store.create("serviceaccounts", {"metadata": {"name": "default", "namespace": space}})
         return None
+
+    def _collect_lost_pods(self) -> None:
+        """Pods of a node whose object is gone, as the pod garbage collector does (there after some 40 s)."""
+        nodes = {name_of(node) for node in self.store.list("nodes")[0]}
+        for pod in self.store.list("pods")[0]:
+            node = child(pod, "spec").get("nodeName")
+            if node and node not in nodes:
+                self.store.delete("pods", namespace_of(pod), name_of(pod), grace_seconds=0)
 
     def _orphaned(self, obj: Object) -> bool:
         owners = children(meta(obj), "ownerReferences")
