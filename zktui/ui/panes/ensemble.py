@@ -116,6 +116,8 @@ def detail_line(member: Member | None, view: View) -> Line:
         parts.append(Part((Piece(f"terminating for {span(view.wall - pod.deleting_since)}", Tone.WAITING),)))
     if member.server is None and report.mode is not Mode.UNKNOWN:
         parts.append(Part((Piece("not in the running configuration", Tone.WAITING),)))
+    if member.server is not None:
+        parts.append(Part((Piece(f"myid {member.server.myid}", Tone.DIM),), 1))
     if report.source:
         age = report.age(view.at)
         asked = "just now" if age < 1.5 else f"{span(age)} ago"

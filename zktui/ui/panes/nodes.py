@@ -16,8 +16,8 @@ from zktui.ui.widgets.pane import GridPane
 
 COLUMNS = (
     Column("NODE", 6, 24),
-    Column("MEMBERS", 8, 24),
-    Column("STATE", 10, 34),
+    Column("MEMBERS", 7, 24),
+    Column("STATE", 17, 34),
     Column("AGE", 4, 7, "right", priority=1),
 )
 

@@ -55,8 +55,8 @@ class MainScreen(Screen[None]):
         #top { height: 9; }
         #nodes { border-left: solid $border-blurred; }
         #nodes:focus-within { border-left: solid $primary; }
-        #ensemble { width: 2fr; }
-        #nodes { width: 1fr; }
+        #ensemble { width: 41fr; }
+        #nodes { width: 19fr; }
         #panes { height: 1fr; }
         #situation { height: 1fr; padding: 2 4; display: none; }
         #tabs { display: none; }
