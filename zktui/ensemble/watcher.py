@@ -187,6 +187,8 @@ class MemberWatcher:
         now.reports, now.configured = {}, {}
         before, now.lost = now.lost, _lost(now)
         if not now.lost:
+            if before:  # nothing else would end the staleness of the configuration for a while
+                now.configurations = {key: _Configuration() for key in now.configurations}
             return tuple(deltas)
         if before:
             return ()  # each answer would make the sources live again, and none of them says anything new
