@@ -31,6 +31,8 @@ STALE_CONTINUE = (
 RETURNS_OBJECT = frozenset({"pods", "services", "persistentvolumeclaims", "persistentvolumes", "serviceaccounts"})
 """Resources whose deletion answers with the object; the others answer with a Status."""
 
+PERMANENT = frozenset({"default", "kube-system", "kube-public"})
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -153,6 +155,8 @@ class Api:
     # -- deleting --------------------------------------------------------------------------------------
 
     def _delete(self, info: RequestInfo, body: Any, _type: str) -> Reply:
+        if info.resource.key == "namespaces" and info.name in PERMANENT:
+            raise errors.forbidden("namespaces", info.name, "this namespace may not be deleted")
         options = delete_options(info, body)
         obj, gone = self._delete_one(info, info.namespace, info.name, options)
         if not gone or info.resource.key in RETURNS_OBJECT:

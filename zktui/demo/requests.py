@@ -12,6 +12,7 @@ from aiohttp import web
 from zktui.demo import errors, protobuf
 from zktui.demo.objects import Object, child
 from zktui.demo.resources import BY_PATH, Resource
+from zktui.demo.validation import check_shape
 
 TABLE = "Table"
 METADATA = "PartialObjectMetadata"
@@ -132,6 +133,7 @@ async def read_object(request: web.Request, info: RequestInfo) -> Object:
         raise errors.bad_request(
             f'{obj["kind"]} in version "{obj.get("apiVersion", "")}" cannot be handled as a {kind}'
         )
+    check_shape(obj)
     metadata = obj.setdefault("metadata", {})
     if info.resource.namespaced and info.namespace:
         if metadata.get("namespace", info.namespace) != info.namespace:

@@ -22,7 +22,7 @@ from zktui.demo.names import now, random_suffix
 from zktui.demo.objects import Object, children, labels_of, meta, namespace_of
 from zktui.demo.patches import apply_patch
 from zktui.demo.resources import BY_KEY, Resource
-from zktui.demo.validation import validate_create, validate_update
+from zktui.demo.validation import check_shape, validate_create, validate_update
 
 
 def thaw(obj: Object) -> Object:
@@ -117,6 +117,7 @@ class Store:
         create pods with one); the HTTP server strips it as a real one does.
         """
         info = BY_KEY[resource]
+        check_shape(obj)
         fresh: Object = {"kind": info.kind, "apiVersion": info.api_version, **thaw(obj)}
         fresh.update(kind=info.kind, apiVersion=info.api_version)
         metadata = fresh.setdefault("metadata", {})
@@ -186,6 +187,7 @@ class Store:
 
     def _for_update(self, info: Resource, obj: Object) -> tuple[Object, Object]:
         """The stored object, and a copy of the given one with the metadata that only the server sets."""
+        check_shape(obj)
         fresh = thaw(obj)
         metadata = fresh.setdefault("metadata", {})
         space = metadata.get("namespace", "") if info.namespaced else ""
@@ -235,9 +237,11 @@ class Store:
     ) -> Object:
         """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result."""
         patched = apply_patch(BY_KEY[resource], self.get(resource, ns, name), patch_type, body)
-        meta(patched)["name"] = name
+        check_shape(patched)
+        metadata = patched.setdefault("metadata", {})
+        metadata["name"] = name
         if ns:
-            meta(patched)["namespace"] = ns
+            metadata["namespace"] = ns
         if subresource == "status":
             return self.update_status(resource, patched, dry_run=dry_run)
         return self.update(resource, patched, dry_run=dry_run)

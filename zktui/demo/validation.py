@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zktui.demo.errors import ApiError, invalid
+from zktui.demo.errors import ApiError, bad_request, invalid
 from zktui.demo.objects import Object, child, children
 from zktui.demo.resources import Resource
 from zktui.demo.selectors import matches_selector
@@ -38,6 +38,16 @@ _POD_WORDS = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 _SELECTED = frozenset({"statefulsets", "deployments", "replicasets", "daemonsets"})
+
+
+def check_shape(obj: Object) -> None:
+    """Raise a 400 where a part that must be an object is something else, as decoding into a type does."""
+    for field in ("metadata", "spec", "status"):
+        name = type(obj.get(field)).__name__
+        if name not in ("dict", "NoneType"):
+            given = {"str": "string", "bool": "bool", "list": "array"}.get(name, "number")
+            kind = obj.get("kind", "Object")
+            raise bad_request(f"json: cannot unmarshal {given} into Go struct field {kind}.{field}")
 
 
 def _required(field: str, words: str = "Required value") -> Cause:

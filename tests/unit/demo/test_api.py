@@ -197,6 +197,24 @@ async def test_a_body_that_does_not_fit_the_url(call: Call) -> None:
     )
 
 
+@pytest.mark.parametrize(("field", "value"), [("spec", "x"), ("metadata", []), ("status", 1)])
+async def test_a_part_of_the_wrong_shape(
+    http: aiohttp.ClientSession, call: Call, store: Store, field: str, value: Any
+) -> None:
+    code, body = await call("POST", SETS, stateful_set() | {field: value})
+    assert (code, body["reason"]) == (400, "BadRequest")
+    before = store.version
+    headers = {"Content-Type": "application/merge-patch+json"}
+    async with http.patch(f"{PODS}/zk-0", json={field: value}, headers=headers) as reply:
+        assert reply.status == 400
+    assert store.version == before
+
+
+async def test_namespaces_that_stay(call: Call) -> None:
+    code, body = await call("DELETE", "/api/v1/namespaces/default")
+    assert (code, body["message"]) == (403, 'namespaces "default" is forbidden: this namespace may not be deleted')
+
+
 async def test_an_invalid_object(call: Call) -> None:
     code, body = await call("POST", SETS, stateful_set("Not_A_Name"))
     assert (code, body["reason"]) == (422, "Invalid")
