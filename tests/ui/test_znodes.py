@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 from textual.widgets._toast import Toast  # Textual offers notices no other way
 
 from tests.ui.fakes import FakeTree, World
@@ -291,3 +292,25 @@ async def test_another_ensemble_begins_with_a_tree_of_its_own(world: World, sess
         at.show()
         await at.settle(pilot)
         assert at.rows() == ["▾ / (2)", "  ▸ brokers (2)", "    zookeeper"]
+
+
+async def test_a_leaf_is_not_opened_but_looked_at_again(world: World, session: Session) -> None:
+    async with desk(world, session, "/a") as (at, pilot):
+        await at.press(pilot, "down", "enter")
+        assert at.rows() == ["▾ / (1)", "    a"]
+        world.trees.put("/a/b")
+        await at.press(pilot, "enter")
+        assert at.rows() == ["▾ / (1)", "  ▸ a (1)"]
+        await at.press(pilot, "enter")
+        assert at.rows() == ["▾ / (1)", "  ▾ a (1)", "      b"]
+
+
+async def test_what_is_typed_at_once_after_a_key_that_asks_goes_into_the_question(
+    world: World, session: Session
+) -> None:
+    async with desk(world, session, "/a") as (at, pilot):
+        at.pane.action_go()
+        assert isinstance(at.app.focused, Input)
+        await pilot.press("a", "enter")
+        await at.settle(pilot)
+        assert at.tree.cursor == "/a"

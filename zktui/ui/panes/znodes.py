@@ -26,6 +26,8 @@ from zktui.ui.znodetext import Form, document, stat_rows, summary
 
 RECHECK = 3.0
 """Seconds between two looks at the stats of what is in view."""
+HEX_WIDTH = 62
+"""Cells that a hex dump of 16 bytes in a row takes."""
 DWELL = 0.08
 """Seconds that the cursor stays on a znode before its data is read."""
 
@@ -135,7 +137,7 @@ class ZnodePane(Horizontal):
         elif not self._znode.data:
             self._data.show_notice("No data: 0 bytes.")
         else:
-            columns = 16 if self._data.scrollable_content_region.width >= 66 else 8
+            columns = 16 if self._data.scrollable_content_region.width >= HEX_WIDTH else 8
             shown = document(self._znode.data, self._form, columns)
             self._data.show_rows(shown.rows, shown.form, again=again)
 

@@ -71,7 +71,8 @@ class Prompt(Horizontal):
             field.value = text
         field.cursor_position = len(text)
         self.add_class("-open")
-        field.focus()
+        # Widget.focus waits for its turn, and what is typed fast would go to where the focus was.
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         self.remove_class("-open")

@@ -238,6 +238,10 @@ class ZnodeTree(LongLines):
             self.go_to(spot.path if spot.note else parent_of(spot.path))
 
     def _unfold(self, path: str) -> None:
+        stat = self._stats.get(path)
+        if stat is not None and not stat.children and path != "/":
+            self.post_message(self.Unknown([path]))
+            return
         above = self.shape.branch(parent_of(path))
         if path != "/" and above is not None:
             above.unfold(name_of(path))
