@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 
 from zktui.core.deltas import Kind
 from zktui.core.text import span
@@ -136,7 +133,6 @@ def detail_line(member: Member | None, view: View) -> Line:
 class EnsemblePane(GridPane):
     """Members by ordinal, what is known of the one at the cursor, and the budgets."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.focus_pane('logs')", "Logs", show=False)]
     DEFAULT_CSS = """
     EnsemblePane > Lines { background: $background; }
     EnsemblePane > BudgetLines { background: $surface; }

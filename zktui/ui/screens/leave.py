@@ -45,9 +45,7 @@ class LeaveScreen(ModalScreen[Leaving | None]):
             content(Piece(f"A maintenance is under way: node {run.current + 1} of {len(run.nodes)}.", Tone.WAITING)),
             content(cordoned),
             Content(""),
-            content(
-                Piece("l", Tone.KEY), "    leave the screen; the run goes on in this terminal, as text, to its end"
-            ),
+            content(Piece("l", Tone.KEY), "    leave; the run goes on in this terminal, as text, to its end"),
             content(Piece("a", Tone.KEY), "    abort the run and leave; what is in flight is still awaited"),
             content(Piece("esc", Tone.KEY), "  stay"),
         ]

@@ -58,7 +58,7 @@ class Grid(LineView, inherit_bindings=False):
 
     `set_rows` takes the whole list and repaints only the lines that differ. The cursor stays on its UID; when that row
     is gone it stays on the same line. Columns that do not fit are dropped by priority. With `marking` on, space marks
-    rows and they show a tick.
+    rows and they show a tick. `action_choose` is bound to no key here: what a choice means, its owner says.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,7 +68,6 @@ class Grid(LineView, inherit_bindings=False):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home", "edge(False)", "First", show=False),
         Binding("end,G", "edge(True)", "Last", show=False),
-        Binding("enter", "choose", "Open", show=False),
         Binding("s", "sort(1)", "Sort"),
         Binding("S", "turn", "Reverse sort", show=False),
         Binding("space", "mark", "Mark", show=False),
@@ -90,7 +89,7 @@ class Grid(LineView, inherit_bindings=False):
             return self.grid
 
     class Chosen(Moved):
-        """Enter or a double click on a row."""
+        """A row was chosen: by a double click, or by a key that the owner bound to `choose`."""
 
     class Marked(Message):
         """The set of marked rows changed."""
