@@ -241,6 +241,10 @@ async def test_subscription_from_a_lost_version(make_member: Callable[..., Objec
         store.create("pods", make_member(f"zk-{number}"))
     with pytest.raises(ApiError, match=r"too old resource version: 1 \(4\)"):
         await anext(store.subscribe("pods", since_rv=1))
+    # The version just before the oldest change that is kept is still good; so is the present one.
+    assert [change.version for change in store.history.after(store.history.oldest)] == [5, 6]
+    store.history.compact()
+    assert store.history.after(store.version) == []
 
 
 def test_callbacks_are_told_until_they_leave(store: Store) -> None:
