@@ -19,6 +19,8 @@ from zktui.maintenance.state import Turn
 LEASE_SECONDS = 40
 RENEW_EVERY = 10.0
 """Seconds between renewals while nothing is changed."""
+RETRY_AFTER = 1.0
+"""Seconds before the next try after a refusal or a lost answer."""
 RENEWED_LATELY = 5.0
 """Seconds: a change is sent only within so long of a renewal."""
 
@@ -34,7 +36,7 @@ def keep(turn: Turn) -> bool:
             fail(turn, f"the lease {namespace}/{LEASE_NAME} was lost to {current.holder}")
             return False
         elif namespace not in turn.state.leases or current is not None:
-            if reading is not None and reading.fresh(turn.now):
+            if reading is not None and reading.fresh(turn.now) and turn.now >= turn.state.lease_at:
                 _take(turn, namespace, current)
             return False
     return _renew_due(turn, RENEW_EVERY)
@@ -48,7 +50,9 @@ def ready(turn: Turn) -> bool:
 def _renew_due(turn: Turn, age: float) -> bool:
     for namespace in turn.state.namespaces:
         if turn.now - turn.state.renewed.get(namespace, float("-inf")) > age:
-            lease = turn.state.leases[namespace]
+            lease = turn.state.leases.get(namespace)
+            if lease is None or turn.now < turn.state.lease_at:
+                return False
             turn.do(UpdateLease(replace(lease, renewed_at=turn.wall)), "renew", f"renew the lease in {namespace}")
             return False
     return True
@@ -108,7 +112,11 @@ def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease])
             held=turn.state.held | {namespace},
         )
         return
-    turn.set(leases=leases, renewed={n: at for n, at in turn.state.renewed.items() if n != namespace})
+    turn.set(
+        leases=leases,
+        renewed={n: at for n, at in turn.state.renewed.items() if n != namespace},
+        lease_at=turn.now + RETRY_AFTER,
+    )
     if isinstance(reply, Refused) and reply.forbidden:
         verb = "create" if isinstance(change, CreateLease) else "update"
         fail(turn, f"not permitted to {verb} leases.coordination.k8s.io in {namespace}: {reply.message}")

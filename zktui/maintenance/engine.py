@@ -109,10 +109,10 @@ class Engine:
 
     async def _leave(self) -> None:
         """Take no further step; a change that is under way is awaited, so that its outcome is in the journal."""
-        state = self._state
         self._stop_timer()
-        if self._task is not None and not isinstance(state.busy, Survey):
+        while self._task is not None and not self._task.done() and not isinstance(self._state.busy, Survey):
             await asyncio.wait({self._task})
+        self._append(Event(0, 0.0, "note", f"zktui quits: the run is unattended. {words_left_behind(self.run)}"))
         self._ended.set()
         for task in (self._task, self._timer):
             if task is not None:
@@ -121,8 +121,6 @@ class Engine:
     def _feed(self, event: Input) -> None:
         """One input: step, and start what it asks for. A defect ends the run and says what is cordoned."""
         if self._ended.is_set():
-            if isinstance(event, Replied):
-                self._append(Event(0, 0.0, "reply", f"unattended: {type(event.reply).__name__} to {event.change}"))
             return
         try:
             self._state, effects = step(self._state, event, self._clock.now())
@@ -131,6 +129,10 @@ class Engine:
                 self._state, _ = step(self._state, Unrecorded(refused), self._clock.now())
         except Exception as error:  # noqa: BLE001 - a defect must end as a run that says what it left, not as silence
             self._defect(error)
+        self._end()
+
+    def _end(self) -> None:
+        """Wake the readers, and whoever waits for the end if this is it."""
         if self.run.status.ended:
             self._stop_timer()
             self._ended.set()
@@ -176,7 +178,7 @@ class Engine:
             facts = await survey(self._cluster, self._ask, self._clock, effect.scope)
         except Exception as error:  # noqa: BLE001 - ports promise not to raise: whatever does is a defect, told as one
             self._defect(error)
-            self._ended.set()
+            self._end()
             return
         ensembles = self._state.ensembles
         self._timeline.sample(facts, ensembles)

@@ -191,7 +191,6 @@ def _drain(turn: Turn) -> None:
         turn.set_node(cordoned_by_us=False, note=_gone_words(turn))
     seen = node_seen(turn.facts, node.name)
     if seen is not None and not seen.unschedulable and seen.uid == node.uid:
-        turn.set_node(cordoned_by_us=False)
         turn.step_node(NodeStep.CLAIM)
         pause(turn, f"someone uncordoned {node.name} while it was drained: resume to cordon it again")
         return
@@ -249,7 +248,8 @@ def _uncordon(turn: Turn) -> None:
         turn.say("uncordon", f"{_gone_words(turn)}: nothing to uncordon")
         _after_uncordon(turn)
     elif not node.cordoned_by_us:
-        turn.say("uncordon", f"{node.name} was cordoned by someone else: it stays cordoned")
+        cordoned = read is not None and read.value is not None and read.value.unschedulable
+        turn.say("uncordon", f"{node.name}: nothing to undo" + (", its cordon is someone else's" if cordoned else ""))
         _after_uncordon(turn)
     elif read is None or read.value is None or not read.fresh(turn.now):
         turn.tell(f"{node.name}: {read.why if read is not None else 'not read'}")

@@ -9,7 +9,7 @@ from zktui.core.zookeeper import Ensemble, Mode
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
 from zktui.maintenance.model import NodeStep, PodRun, PodStep
-from zktui.maintenance.state import LEFT, Turn, pod_seen
+from zktui.maintenance.state import LEFT, Turn, node_seen, pod_seen
 
 LONGEST_GAP = 5.0
 """Seconds without a reading after which "without a break" can't be said any more."""
@@ -22,6 +22,7 @@ def observe(turn: Turn) -> None:
     _watch_members(turn)
     _note_leaders(turn)
     _note_budgets(turn)
+    _watch_cordon(turn)
     node = turn.run.node
     for pod in node.pods if node is not None else ():
         _follow(turn, pod)
@@ -99,6 +100,17 @@ def _note_budgets(turn: Turn) -> None:
                 data = dict(zip(("allowed", "current", "desired", "expected"), now, strict=True))
                 turn.say("budget", f"{text}, {budget.expected} expected", data={**data, "budget": budget.name})
     turn.set(figures=figures)
+
+
+def _watch_cordon(turn: Turn) -> None:
+    """Once someone has undone our cordon, a later one is theirs, and not ours to undo."""
+    node = turn.run.node
+    seen = node_seen(turn.facts, node.name) if node is not None else None
+    if node is None or seen is None or not node.cordoned_by_us or node.step in (NodeStep.CLAIM, NodeStep.CORDON):
+        return
+    if seen.uid == node.uid and not seen.unschedulable:
+        turn.say("note", f"{node.name} was uncordoned by someone else")
+        turn.set_node(cordoned_by_us=False)
 
 
 def _follow(turn: Turn, pod: PodRun) -> None:

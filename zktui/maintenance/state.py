@@ -52,6 +52,8 @@ class State:
     """By namespace: when the last renewal was asked for."""
     held: frozenset[str] = frozenset()
     """Namespaces whose lease this run has had."""
+    lease_at: float = float("-inf")
+    """No lease is asked for before this moment: the last try was refused or lost."""
     others_lease: Mapping[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """Namespace to (resourceVersion, since when it is seen unchanged) of a lease that another holds."""
     good_since: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
