@@ -45,13 +45,13 @@ HIGH_WATER = 4 * BLOCK
 
 @dataclass(slots=True)
 class _Fate:
-    """Why a connection ended, as far as anybody said."""
+    """Why a connection ended before a byte of data had come; empty when data came, or nobody said."""
 
     why: str = ""
 
 
 class ForwardedSocket(socket.socket):
-    """The caller's end. Where others see an end of file, `recv` raises DialError if the pod's side said why."""
+    """The caller's end. Where the port could not be reached at all, `recv` raises DialError, not an end of file."""
 
     fate: _Fate
 
@@ -81,11 +81,13 @@ class PortForward:
         remote, early = open_websocket(self._access, path, PROTOCOL, timeout)
         near, far = socket.socketpair()
         fate = _Fate()
-        caller = ForwardedSocket(fileno=near.detach())
-        caller.fate = fate
         remote.setblocking(False)
         far.setblocking(False)
-        self._pump.add(_Link(remote, far, fate), early)
+        if not self._pump.add(_Link(remote, far, fate), early):
+            near.close()
+            raise DialError("zktui is closing its connections")
+        caller = ForwardedSocket(fileno=near.detach())
+        caller.fate = fate
         return caller
 
     def close(self) -> None:
@@ -105,6 +107,7 @@ class _Link:
     """Of the message that is being continued."""
     announced: set[int] = field(default_factory=set[int])
     """Channels whose first message, the port, has come."""
+    had_data: bool = False
     remote_ended: bool = False
     local_ended: bool = False
     dead: bool = False
@@ -151,14 +154,15 @@ class _Link:
         if self.channel in (DATA, ERROR) and self.channel not in self.announced:
             self.announced.add(self.channel)
             data = data[2:]
-        if self.channel == DATA:
+        if self.channel == DATA and data:
             self.to_local += data
+            self.had_data = True
         elif self.channel == ERROR and data:
             self._end(" ".join(data.decode("utf-8", "replace").split()))
 
     def _end(self, why: str) -> None:
         self.remote_ended = True
-        if why and not self.fate.why:
+        if why and not self.had_data and not self.fate.why:
             self.fate.why = why
 
     def _from_remote(self) -> None:
@@ -172,7 +176,7 @@ class _Link:
                 self._end(f"the connection to the API server was cut ({error.strerror or error})")
                 return
             if not data:
-                self._end("")
+                self._end("the API server closed the connection without a word")
                 return
             self.take(data)
 
@@ -228,12 +232,12 @@ class _Pump:
         self._waker: socket.socket | None = None
         self._closed = False
 
-    def add(self, link: _Link, early: bytes) -> None:
-        """Raises DialError when the pump is closed."""
+    def add(self, link: _Link, early: bytes) -> bool:
+        """False, and the link is closed, when the pump is."""
         with self._lock:
             if self._closed:
                 link.close()
-                raise DialError("zktui is closing its connections")
+                return False
             self._new.append((link, early))
             if self._waker is None:
                 self._waker, wakened = socket.socketpair()
@@ -241,6 +245,7 @@ class _Pump:
                 wakened.setblocking(False)
                 threading.Thread(target=self._run, args=(wakened,), name="zktui-portforward", daemon=True).start()
             self._wake()
+        return True
 
     def close(self) -> None:
         with self._lock:
@@ -279,6 +284,9 @@ class _Pump:
             link.close()
         selector.close()
         wakened.close()
+        with self._lock:
+            if self._waker is not None:
+                self._waker.close()
 
 
 def _watch(selector: selectors.BaseSelector, link: _Link) -> None:

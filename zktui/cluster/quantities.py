@@ -40,7 +40,7 @@ def whole(text: str) -> int:
 
 def _quantity(text: str) -> Decimal:
     """The grammar of apimachinery's resource.Quantity: a number with an SI or binary suffix, or an exponent."""
-    number = text.rstrip("numkMGTPEi")
+    number = text.rstrip("numkKMGTPEi")
     suffix = text[len(number) :]
     try:
         # "12E" is 12 exa, but "12E3" is an exponent: rstrip leaves that one whole.

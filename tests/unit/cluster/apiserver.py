@@ -73,6 +73,10 @@ class ApiServer:
         self._started.set()
         await self._stop.wait()
         await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:  # handlers that stall
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(request)
@@ -83,7 +87,9 @@ class ApiServer:
         return await handler(request)
 
 
-def refusal(code: int, reason: str, message: str, *, headers: dict[str, str] | None = None, **details: Any) -> web.Response:
+def refusal(
+    code: int, reason: str, message: str, *, headers: dict[str, str] | None = None, **details: Any
+) -> web.Response:
     return web.json_response(status(code, reason, message, **details), status=code, headers=headers)
 
 

@@ -105,7 +105,11 @@ async def test_a_change_without_an_answer_in_time_is_unanswered_and_was_sent_onc
 
 
 async def test_a_gateways_verdict_on_a_change_is_no_refusal(server: ApiServer, open_to: Open) -> None:
-    for code, reason, message in ((502, "", "<html>"), (504, "Timeout", "t"), (500, "", "etcdserver: request timed out")):
+    for code, reason, message in (
+        (502, "", "<html>"),
+        (504, "Timeout", "t"),
+        (500, "", "etcdserver: request timed out"),
+    ):
 
         async def handler(_: web.Request, code: int = code, reason: str = reason, said: str = message) -> web.Response:
             return refusal(code, reason, said)

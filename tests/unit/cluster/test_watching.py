@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from aiohttp import web
@@ -29,9 +30,7 @@ NODES = "/api/v1/nodes"
 HOLD = streaming()
 
 
-async def gather(
-    connection: Connection, done: Callable[[list[Delta]], bool], then: Callable[[], None] | None = None
-) -> list[Delta]:
+async def gather(connection: Connection, done: Callable[[list[Delta]], bool]) -> list[Delta]:
     """The node source's deltas until `done`; whether its thread ends when it is closed is checked each time."""
     source = next(source for source in connection.sources(None) if source.kinds == (Kind.NODES,))
     found: list[Delta] = []
@@ -41,7 +40,7 @@ async def gather(
             if done(found):
                 break
     async with asyncio.timeout(2):
-        while any(thread.name == "zktui-watch-nodes" for thread in threading.enumerate()):
+        while any(thread.name == "zktui-watch-nodes" for thread in threading.enumerate()):  # noqa: ASYNC110 - a thread sets no event
             await asyncio.sleep(0.001)
     return found
 
@@ -196,8 +195,6 @@ async def test_a_quiet_source_is_told_to_be_alive(server: ApiServer, open_to: Op
 async def test_a_silent_watch_is_taken_up_anew_without_being_lost(server: ApiServer, open_to: Open) -> None:
     watch = in_turn(HOLD, streaming(event("ADDED", node("b", "11"))))
     server.on("GET", NODES, by_query("watch", watch, always(page(node("a"), version="10"))))
-    from dataclasses import replace
-
     found = await gather(open_to(rhythm=replace(QUICK, silence=0.2)), count(Upsert, 1))
     assert kinds(found) == ["Reset", "Upsert"]
     assert watched_from(server) == ["10", "10"]
