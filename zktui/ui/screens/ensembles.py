@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from zktui.core.view import EnsembleView, View
 from zktui.core.zookeeper import EnsembleKey
 from zktui.ui.painting import Painter
-from zktui.ui.panes.budget import lose_piece
+from zktui.ui.panes.budget import lose_piece, unread
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.columns import Column
@@ -29,7 +29,7 @@ COLUMNS = (
 )
 
 
-def ensemble_row(ensemble: EnsembleView) -> Row:
+def ensemble_row(ensemble: EnsembleView, view: View) -> Row:
     budgets = ", ".join(f"{budget.name} allows {budget.allowed}" for budget in ensemble.budgets)
     return Row(
         ensemble.key.uid,
@@ -37,7 +37,7 @@ def ensemble_row(ensemble: EnsembleView) -> Row:
             cell(ensemble.ensemble.namespace),
             cell(ensemble.ensemble.name, Tone.STRONG),
             cell(str(len(ensemble.members)), rank=len(ensemble.members)),
-            cell(budgets) if budgets else cell("⚠ none", Tone.BLOCKED),
+            cell(budgets) if budgets else cell("? not known") if unread(view) else cell("⚠ none", Tone.BLOCKED),
             Cell((lose_piece(ensemble.quorum),)),
         ),
     )
@@ -81,7 +81,7 @@ class EnsemblesScreen(ModalScreen[EnsembleKey | None]):
 
     def _paint(self, view: View) -> None:
         self._keys = {ensemble.key.uid: ensemble.key for ensemble in view.ensembles}
-        self._grid.set_rows([ensemble_row(ensemble) for ensemble in view.ensembles])
+        self._grid.set_rows([ensemble_row(ensemble, view) for ensemble in view.ensembles])
 
     def action_choose(self) -> None:
         self._grid.action_choose()
