@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from tests.ui import wizard_states as states
@@ -142,6 +143,23 @@ async def test_marked_nodes_are_reviewed(tmp_path: Path) -> None:
         await wizard.on(ReviewScreen)
         await wizard.until(lambda: wizard.word == "READY")
         assert wizard.desk.reviews == [(("node-1", "node-2"), Options())]
+
+
+async def test_keys_typed_fast_keep_their_order(tmp_path: Path) -> None:
+    """Marking may not overtake the cursor: it would take down the wrong node."""
+    async with opened(tmp_path) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        for key in ("down", "down", "space", "enter"):
+            wizard.app.post_message(Key(key, " " if key == "space" else None))
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: bool(wizard.desk.reviews))
+        assert wizard.desk.reviews[0][0] == ("node-3",)
+        await wizard.press("o")
+        await wizard.on(OptionsScreen)
+        for key in ("down", "space", "enter"):
+            wizard.app.post_message(Key(key, " " if key == "space" else None))
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        assert wizard.desk.reviews[1][1] == Options(delete_emptydir_data=True)
 
 
 async def test_without_marks_the_node_under_the_cursor_is_reviewed(tmp_path: Path) -> None:

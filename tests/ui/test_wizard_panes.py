@@ -234,12 +234,12 @@ async def test_the_watched_budget_wins_over_the_last_reading() -> None:
     known = shape.figures((sample(0, 1),), view.budgets)
     assert known is not None
     assert (known.allowed, known.current) == (0, 2)
-    text = said(shape.budget(states.waiting(), (sample(NOW, 1),), view.budgets, NOW, 30))
+    text = said(shape.budget(states.waiting(), (sample(NOW, 1),), view.budgets, NOW, WALL, 30))
     assert "  0 allowed disruptions" in text
 
 
 def test_no_budget_is_said() -> None:
-    assert "No budget covers these pods" in said(shape.budget(states.waiting(), (), (), NOW, 30))
+    assert "No budget covers these pods" in said(shape.budget(states.waiting(), (), (), NOW, WALL, 30))
 
 
 async def test_the_ensemble_shows_who_goes_who_is_silent_and_who_is_not_known() -> None:
@@ -275,6 +275,17 @@ async def test_the_younger_of_two_answers_is_shown() -> None:
     older = replace(view.members[1], report=replace(view.members[1].report, at=NOW - 1, mode=Mode.LOOKING))
     shown = shape.newest(view, (newer, older))
     assert [member.role for member in shown] == [Mode.LOOKING, Mode.LEADER, Mode.FOLLOWER]
+
+
+async def test_answers_without_a_configuration_still_count_as_voters() -> None:
+    """The engine's own readings do not always hold the configuration; quorum must not flicker with them."""
+    world = World()
+    world.ensemble()
+    view = world.store.view().ensembles[0]
+    read = [replace(m, server=None, report=replace(m.report, at=NOW + 0.5)) for m in view.members]
+    judged = shape.quorum(view, shape.newest(view, read), NOW + 1)
+    assert judged is not None
+    assert (judged.health, judged.serving, judged.voters) == (Health.QUORUM, 3, 3)
 
 
 def test_the_summary_tells_times_and_how_to_finish_by_hand() -> None:

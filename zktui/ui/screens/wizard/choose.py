@@ -38,16 +38,25 @@ COLUMNS = (
 EMPTY = "No node is known yet. If this stays, look at the banner of the main screen: nodes may not be readable for you."
 
 
+class NodeGrid(Grid):
+    """The grid's keys with the words that they have here.
+
+    Not priority bindings of the screen: those would overtake the cursor keys typed before them.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "Mark"),
+        Binding("enter", "choose", "Review"),
+        Binding("s", "sort(1)", "Sort"),
+    ]
+
+
 class ChooseScreen(WizardScreen[None]):
     """Marks nodes; Enter reviews the marked ones, or the one under the cursor."""
 
     STAGE = 0
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the grid's own: the footer names the keys of the screen.
-        Binding("space", "mark", "Mark", priority=True),
-        Binding("enter", "review", "Review", priority=True),
         Binding("x", "clear", "Clear marks"),
-        Binding("s", "sort", "Sort", priority=True),
         Binding("escape", "back", "Back"),
     ]
     DEFAULT_CSS = """
@@ -67,7 +76,7 @@ class ChooseScreen(WizardScreen[None]):
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="body"):
-            nodes = Grid(COLUMNS, empty=EMPTY, marking=True, id="nodes")
+            nodes = NodeGrid(COLUMNS, empty=EMPTY, marking=True, id="nodes")
             nodes.border_title = "Nodes"
             yield nodes
             told = Page(id="told")
@@ -108,12 +117,6 @@ class ChooseScreen(WizardScreen[None]):
 
     def on_grid_chosen(self) -> None:
         self.action_review()
-
-    def action_mark(self) -> None:
-        self.query_one(Grid).action_mark()
-
-    def action_sort(self) -> None:
-        self.query_one(Grid).action_sort(1)
 
     def action_clear(self) -> None:
         self.query_one(Grid).set_marks(frozenset())
@@ -182,8 +185,8 @@ def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None) -> list[
     """What marking these nodes means, before any review."""
     if not chosen:
         return [
-            row([*key("space", "marks the node under the cursor.")]),
-            row([*key("enter", "reviews the marked nodes, or that one.")]),
+            row(key("space", " "), "marks the node under the cursor."),
+            row(key("⏎", "     "), "reviews the marked nodes, or that one."),
             row(),
             row(" ", [Piece("A review reads and changes nothing.", Tone.DIM)]),
         ]

@@ -22,7 +22,7 @@ def gated(run: Run) -> PodRun | None:
 
 
 def overridable(run: Run) -> Gate | None:
-    """The closed gate that `o` is about: one that offers it, else a blocked one, else a waiting one. Not a final one."""
+    """The closed gate that `o` is about: one that offers it, else a blocked or a waiting one, never a final one."""
     closed = [gate for gate in run.gates if not gate.open and not gate.final]
     offered = [gate for gate in closed if gate.action is not None and gate.action.kind is ActionKind.OVERRIDE]
     blocked = [gate for gate in closed if gate.standing is Standing.BLOCKED]

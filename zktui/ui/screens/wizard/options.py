@@ -104,14 +104,21 @@ CHOICES = (
 )
 
 
+class OptionGrid(Grid):
+    """Keys in the order typed: as priority bindings of the screen they would overtake the cursor keys before them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "screen.done", "review with these", show=False),
+        Binding("space,right", "screen.turn(1)", "next value", show=False),
+        Binding("left", "screen.turn(-1)", "value before", show=False),
+    ]
+
+
 class OptionsScreen(ModalScreen[Options | None]):
     """Answers the changed options, or None when left by escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave as it was", show=False),
-        Binding("enter", "done", "review with these", show=False, priority=True),
-        Binding("space,right", "turn(1)", "next value", show=False, priority=True),
-        Binding("left", "turn(-1)", "value before", show=False, priority=True),
         Binding("backspace", "erase", "erase a digit", show=False),
     ]
     DEFAULT_CSS = """
@@ -131,7 +138,7 @@ class OptionsScreen(ModalScreen[Options | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = "Options"
-            yield Grid(COLUMNS, id="options")
+            yield OptionGrid(COLUMNS, id="options")
             keys = (("space", "change"), ("0-9", "type seconds"), ("enter", "review with these"), ("esc", "back"))
             told = [piece for key, does in keys for piece in (Piece(f"{key} ", Tone.KEY), Piece(f"{does}   "))]
             yield Static(content(*told), id="keys")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zktui.maintenance.model import Finding, HoldKind, Level, NodePlan, Options, Plan, PlannedMember, Verdict
 from zktui.ui.screens.wizard.standing import Answer, Light
-from zktui.ui.screens.wizard.words import STOP, Cell, count, role, span, table
+from zktui.ui.screens.wizard.words import STOP, Cell, count, key, role, span, table
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
@@ -22,10 +22,11 @@ LEVELS = {
 def answer(plan: Plan) -> Answer:
     """Whether this plan can go, in one second."""
     if not plan.go:
-        first = plan.stops[0].text
-        more = f" And {count(len(plan.stops) - 1, 'more reason')}." if len(plan.stops) > 1 else ""
-        return Answer(Light.BLOCKED, STOP, "STOP", f"{first}{more}")
-    warnings = len({f.text for f in plan.every_finding() if f.level is Level.WARN})
+        stops = [(who, finding) for who, finding in told(plan) if finding.level is Level.STOP]
+        first = sentence(*stops[0]).rstrip(".")
+        more = f" And {count(len(stops) - 1, 'more reason')}." if len(stops) > 1 else ""
+        return Answer(Light.BLOCKED, STOP, "STOP", f"{first}.{more}")
+    warnings = sum(finding.level is Level.WARN for _, finding in told(plan))
     cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}."
     if warnings:
         known = "thing" if warnings == 1 else "things"
@@ -65,7 +66,7 @@ def _order(nodes: Sequence[NodePlan], narrow: bool) -> list[Row]:
             cells.append([*start, *_member(member), Piece(others if at == 0 else "", Tone.DIM)])
     lines = [row(line) for line in table(cells, ("right",))]
     if narrow:
-        lines += [row("     ", [Piece(f"{node.name}: {told}", Tone.DIM)]) for node in nodes if (told := _others(node))]
+        lines += [row("     ", [Piece(f"{node.name}: {pods}", Tone.DIM)]) for node in nodes if (pods := _others(node))]
     return lines
 
 
@@ -87,10 +88,10 @@ def _budget(member: PlannedMember) -> Piece:
 
 def _others(node: NodePlan) -> str:
     words: list[str] = []
-    for verdict, told in ((Verdict.EVICT, "evicted"), (Verdict.STAY, "stay"), (Verdict.REFUSE, "refused")):
+    for verdict, word in ((Verdict.EVICT, "evicted"), (Verdict.STAY, "stay"), (Verdict.REFUSE, "refused")):
         number = sum(other.verdict is verdict for other in node.others)
         if number:
-            words.append(f"{number} {told}")
+            words.append(f"{number} {word}")
     return ", ".join(words)
 
 
@@ -100,27 +101,31 @@ def _nowhere(node: NodePlan, member: PlannedMember) -> Row:
     return row([Piece(" ! ", Tone.WAITING)], [Piece(text)])
 
 
-def findings(plan: Plan) -> list[Row]:
-    """Every finding with where it was found: what stops first; the same sentence once."""
-    told: list[tuple[str, Finding]] = [("", finding) for finding in plan.findings]
+def told(plan: Plan) -> list[tuple[str, Finding]]:
+    """Every finding once, with whom it is about: what stops first."""
+    found: list[tuple[str, Finding]] = [("", finding) for finding in plan.findings]
     for node in plan.nodes:
-        told += [(node.name, finding) for finding in node.findings]
-        told += [(member.pod.name, finding) for member in node.members for finding in member.findings]
-        told += [(other.pod.name, finding) for other in node.others for finding in other.findings]
+        found += [(node.name, finding) for finding in node.findings]
+        found += [(member.pod.name, finding) for member in node.members for finding in member.findings]
+        found += [(other.pod.name, finding) for other in node.others for finding in other.findings]
     rank = {Level.STOP: 0, Level.WARN: 1, Level.INFO: 2}
+    unique = {(who, finding.text): (who, finding) for who, finding in found}
+    return sorted(unique.values(), key=lambda pair: rank[pair[1].level])
+
+
+def sentence(who: str, finding: Finding) -> str:
+    return f"{who}: {finding.text}" if who and who not in finding.text else finding.text
+
+
+def findings(plan: Plan) -> list[Row]:
     lines: list[Row] = []
-    seen: set[tuple[str, str]] = set()
-    for where, finding in sorted(told, key=lambda pair: rank[pair[1].level]):
-        if (where, finding.text) in seen:
-            continue
-        seen.add((where, finding.text))
+    for who, finding in told(plan):
         sign, tone = LEVELS[finding.level]
-        about = f"{where}: " if where and where not in finding.text else ""
-        lines.append(row([Piece(sign, tone)], [Piece(f"{about}{finding.text}")]))
+        lines.append(row([Piece(sign, tone)], [Piece(sentence(who, finding))]))
         if finding.unblock:
-            lines.append(
-                row("   → ", [Piece(finding.unblock, Tone.STRONG if finding.level is Level.STOP else Tone.DIM)])
-            )
+            weight = Tone.STRONG if finding.level is Level.STOP else Tone.DIM
+            option = [Piece(" · press"), *key("o", "for options")] if finding.unblock.startswith("--") else []
+            lines.append(row("   → ", [Piece(finding.unblock, weight), *option]))
     return lines
 
 

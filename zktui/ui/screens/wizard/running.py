@@ -173,7 +173,8 @@ class RunScreen(WizardScreen[None]):
         budgets = view.budgets if view else ()
         timeline = self._engine.timeline
         width = page.scrollable_content_region.width
-        self._page("chart", shape.budget(run, timeline, budgets, now, width), shape.budget_name(timeline, budgets))
+        rows = shape.budget(run, timeline, budgets, now, self._begun(run, now), width)
+        self._page("chart", rows, shape.budget_name(timeline, budgets))
 
     def _journal(self) -> None:
         """Only what is new: a long run's journal is not gone through again at each paint."""
@@ -181,15 +182,19 @@ class RunScreen(WizardScreen[None]):
             self.query_one("#journal", Page).extend(journal.rows(events))
             self.told = events[-1].seq
 
+    def _begun(self, run: Run, now: float) -> float:
+        """When the run began, in seconds since the epoch."""
+        return self.session.clock.wall() - (now - (run.started_at if run.started_at is not None else now))
+
     def _head(self, run: Run, now: float) -> None:
         number = len(run.plan.nodes)
         pieces = [Piece(f"  {number} {'node' if number == 1 else 'nodes'}", Tone.STRONG)]
         if run.node is not None and not run.status.ended and number > 1:
             pieces.append(Piece(f" · node {run.current + 1} of {number}: {run.node.name}"))
-        if run.started_wall is not None and run.started_at is not None:
+        if run.started_at is not None:
             end = run.ended_at if run.ended_at is not None else now
             pieces.append(Piece(f" · {span(end - run.started_at):>10}"))
-            pieces.append(Piece(f" · begun {clock(run.started_wall, seconds=False)}", Tone.DIM))
+            pieces.append(Piece(f" · begun {clock(self._begun(run, now), seconds=False)}", Tone.DIM))
         self.say(*pieces)
 
     def _offer(self) -> None:

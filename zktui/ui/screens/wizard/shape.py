@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zktui.core.kube import Budget
-from zktui.core.quorum import Quorum, judge
+from zktui.core.quorum import Quorum, judge, members_of
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import Member, Mode
 from zktui.maintenance.model import BudgetSample, PodRun, PodStep, Run
@@ -31,14 +31,16 @@ GOING = {
 
 
 def newest(view: EnsembleView | None, read: Sequence[Member]) -> tuple[Member, ...]:
-    """Members as watched, each with the younger of the two answers: the poll's and the engine's own."""
+    """Members as watched, each with the younger of two answers: the poll's, and the engine's own."""
     if view is None:
         return tuple(read)
-    mine = {member.pod.uid: member for member in read}
-    return tuple(
-        fresh if (fresh := mine.get(m.pod.uid)) is not None and fresh.report.at > m.report.at else m
-        for m in view.members
-    )
+    reports = {member.pod.uid: member.report for member in view.members}
+    for member in read:
+        known = reports.get(member.pod.uid)
+        if known is not None and member.report.at > known.at:
+            reports[member.pod.uid] = member.report
+    # Joined anew: the engine does not read the configuration each time, and without it nobody is a voter.
+    return members_of([member.pod for member in view.members], reports, view.config)
 
 
 def quorum(view: EnsembleView | None, members: Sequence[Member], now: float) -> Quorum | None:
@@ -127,8 +129,13 @@ def figures(timeline: Sequence[BudgetSample], budgets: Sequence[Budget]) -> Budg
     return last
 
 
-def budget(run: Run, timeline: Sequence[BudgetSample], budgets: Sequence[Budget], now: float, width: int) -> list[Row]:
-    """Allowed disruptions first, then how they went, then the figures that they follow from."""
+def budget(
+    run: Run, timeline: Sequence[BudgetSample], budgets: Sequence[Budget], now: float, begun: float, width: int
+) -> list[Row]:
+    """Allowed disruptions first, then how they went, then the figures that they follow from.
+
+    `begun` is when the run began, in seconds since the epoch.
+    """
     known = figures(timeline, budgets)
     if known is None:
         none = "No budget covers these pods: the server says yes to every eviction, and only the gates hold."
@@ -138,9 +145,8 @@ def budget(run: Run, timeline: Sequence[BudgetSample], budgets: Sequence[Budget]
     lines = [row([Piece(f" {known.allowed:>3} ", tone), Piece(noun, Tone.STRONG)])]
     if run.started_at is not None:
         end = run.ended_at if run.ended_at is not None else now
-        wall = run.started_wall or 0.0
         samples = samples_of(timeline)
-        lines += chart.rows(samples, marks(run), start=run.started_at, end=end, start_wall=wall, width=width)
+        lines += chart.rows(samples, marks(run), start=run.started_at, end=end, start_wall=begun, width=width)
     healthy = Piece(f"{known.current:>2}", Tone.SAFE if known.current >= known.expected else Tone.WAITING)
     rest = [
         Piece("  needed ", Tone.DIM),

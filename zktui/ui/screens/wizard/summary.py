@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zktui.maintenance.model import NodeRun, NodeStep, Run, RunStatus
 from zktui.ui.screens.wizard.standing import away
-from zktui.ui.screens.wizard.words import OK, STOP, WAIT, Cell, clock, count, span, table
+from zktui.ui.screens.wizard.words import OK, STOP, WAIT, Cell, count, span, table
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
@@ -76,8 +76,6 @@ def _total(run: Run) -> list[Row]:
     words = count(members, "member") + (f" and {count(rest, 'other pod')}" if rest else "") + " evicted"
     if run.started_at is not None and run.ended_at is not None:
         words += f" in {span(run.ended_at - run.started_at)}"
-    if run.started_wall is not None:
-        words += f", from {clock(run.started_wall)} on"
     return [BLANK, row(" ", [Piece(f"{words}.")])]
 
 
