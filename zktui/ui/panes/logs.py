@@ -58,6 +58,8 @@ class LogPane(Vertical):
         self._feed = LogFeed(session.logs, session.clock, self._lines.extend)
         self._key: EnsembleKey | None = None
         self._names: tuple[str, ...] = ()
+        self._keys = (True, False)
+        """What decides which keys work: following, and something is left out."""
 
     def compose(self) -> ComposeResult:
         yield self._lines
@@ -112,7 +114,10 @@ class LogPane(Vertical):
         if self._key is not None:
             parts += self._state()
         self.border_title = Content.assemble(*parts)
-        self.refresh_bindings()
+        keys = (view.follow, bool(view.filter or view.hidden))
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh_bindings()
 
     def _state(self) -> list[str | tuple[str, str]]:
         view = self._lines

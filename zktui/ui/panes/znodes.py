@@ -234,6 +234,7 @@ class ZnodePane(Horizontal):
         if event.prompt.asked == "filter" and self._filtered is not None:
             self._filtered.set_filter(event.text)
             self._tree.changed()
+            self._tree.show_from(self._filtered.path)
 
     def on_prompt_entered(self, event: Prompt.Entered) -> None:
         event.stop()

@@ -178,7 +178,10 @@ class LogView(LongLines):
                 self._rows.popleft()
                 dropped += 1
         added = len(self) + dropped - at_row
-        self._arrange(max((len(line.text) for line in lines), default=0), dropped, added)
+        if added or dropped:
+            self._arrange(max((len(line.text) for line in lines), default=0), dropped, added)
+        else:
+            self.post_message(self.Changed())
 
     def set_filter(self, text: str) -> None:
         if text != self.filter.text:
@@ -253,6 +256,7 @@ class LogView(LongLines):
 
     def _arrange(self, longest: int, dropped: int, added: int) -> None:
         """Rows went at the top (or, below 0, came there) and came at the bottom: what is read stays where it is."""
+        self.post_message(self.Changed())
         longest = max(self.virtual_size.width, longest + 20 + self._pods if longest else 0)
         self.set_extent(longest, len(self))
         if self.follow:
@@ -262,7 +266,6 @@ class LogView(LongLines):
             if dropped:
                 self.jump(self.scroll_offset.y - dropped)
         self.refresh()
-        self.post_message(self.Changed())
 
     def on_unmount(self) -> None:
         if self._scan is not None:

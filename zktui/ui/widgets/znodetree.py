@@ -123,6 +123,13 @@ class ZnodeTree(LongLines):
             self._go(row)
         return row is not None
 
+    def show_from(self, path: str) -> None:
+        """Scroll so that this znode is the first in view, as long as the cursor stays in it."""
+        row = self.shape.row(path)
+        if row is not None:
+            self.jump(row)
+            self.reveal(self._row)
+
     def in_view(self) -> list[Spot]:
         """What stands in the rows in view."""
         top = self.scroll_offset.y
