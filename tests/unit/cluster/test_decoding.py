@@ -12,6 +12,7 @@ from zktui.core.kube import AffinityTerm, Owner, Pod, SpreadConstraint, Taint
 from zktui.core.labels import Requirement, Selector
 
 T = TypeVar("T")
+EMPTY: dict[str, Any] = {}
 
 
 def decoded(body: Any, kind: type[T]) -> T:
@@ -163,7 +164,7 @@ def test_where_a_pod_can_run() -> None:
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     affinity: Any = {
         "nodeAffinity": {required: {"nodeSelectorTerms": terms}},
-        "podAntiAffinity": {required: [anti, {"topologyKey": "zone", "namespaceSelector": {}}]},
+        "podAntiAffinity": {required: [anti, {"topologyKey": "zone", "namespaceSelector": EMPTY}]},
     }
     spec = pod(
         metadata={"labels": {"rev": "7"}},
@@ -196,7 +197,7 @@ def test_what_a_pod_keeps_its_data_on() -> None:
         "command": ["sh"],
         "args": ["-c", "run"],
         "ports": [{"name": "client", "containerPort": 2181}],
-        "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {}}],
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": EMPTY}],
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         "readinessProbe": probe,
     }
@@ -244,7 +245,7 @@ def test_nodes_budgets_and_sets() -> None:
 
 def test_a_volume_without_affinity_can_go_anywhere_and_one_of_an_empty_term_nowhere() -> None:
     free = decoding.volume(decoded({"metadata": {}, "spec": {}}, wire.Volume))
-    required: Any = {"nodeAffinity": {"required": {"nodeSelectorTerms": [{}]}}}
+    required: Any = {"nodeAffinity": {"required": {"nodeSelectorTerms": [EMPTY]}}}
     nowhere = decoding.volume(decoded({"metadata": {}, "spec": required}, wire.Volume))
     assert free.node_affinity is None
     assert nowhere.node_affinity == ()
