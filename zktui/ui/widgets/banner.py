@@ -82,12 +82,13 @@ def run_part(run: Run | None) -> tuple[Part, ...]:
     if run is None or run.status.ended or run.status is RunStatus.READY:
         return ()
     at = f"maintenance {run.current + 1}/{len(run.nodes)}"
+    step = f" {run.node.step}" if run.node is not None else ""
     if run.blocked:
         piece = Piece(f"✗ {at} blocked", Tone.BLOCKED)
     elif run.status is RunStatus.PAUSED or run.pausing:
         piece = Piece(f"‖ {at} paused", Tone.WAITING)
     else:
-        piece = Piece(f"▸ {at}", Tone.WAITING)
+        piece = Piece(f"▸ {at}{step}", Tone.WAITING)
     return (Part((piece, Piece(" m", Tone.KEY))),)
 
 
