@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from zktui.demo import zookeeper
 from zktui.demo.cluster import DemoCluster
 from zktui.demo.network import NoAddress
 from zktui.demo.state_folder import FolderInUse
@@ -30,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--keep", type=Path, metavar="DIR", help="keep the members' disks here")
     made.add_argument("--write-kubeconfig", type=Path, metavar="FILE", help="write the cluster's kubeconfig here")
+    made.add_argument("--until-eof", action="store_true", help="also end when standard input is closed")
+    made.add_argument("--prepare", action="store_true", help="find or fetch ZooKeeper, and end")
     return made
 
 
@@ -62,6 +66,9 @@ async def serve(options: argparse.Namespace) -> int:
 
     for number in SIGNALS:
         loop.add_signal_handler(number, stop, number)
+    if options.until_eof:
+        # Whoever started us holds the other end of a pipe, which closes however they end.
+        loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or stop(signal.SIGHUP))
     try:
         await work
     except asyncio.CancelledError:
@@ -88,6 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 stopped by SIGTERM, 130 by Ctrl-C or a closed terminal, 2 something is missing on this machine."""
     options = parser().parse_args(argv)
     try:
+        if options.prepare:
+            found = zookeeper.find(say)
+            say(f"ZooKeeper {found.version} on {found.java}")
+            return 0
         return asyncio.run(serve(options))
     except (MissingSoftware, NoAddress, FolderInUse) as why:
         sys.stderr.write(f"zktui demo: {why}\n")
