@@ -152,10 +152,37 @@ def test_the_leaders_node_by_keys(stage: Stage, znodes: Znodes, folder: Path) ->
 
     terminal = Terminal([sys.executable, "-m", "zktui"], stage.environment(), folder)
     try:
-        terminal.wait("quorum 3/3", leader["pod"], "zk-pdb", "allows 1")
+        terminal.wait("quorum 3/3", f"★ {leader['pod']}", "zk-pdb allows 1")
         terminal.press("m")
-        # ---- the wizard's own keys are finished together with the wizard ----
-        terminal.wait(leader["node"])
+        terminal.wait("Which nodes?", leader["node"])
+        to_node(terminal, leader["node"])
+        terminal.press("Space", "Enter")
+        terminal.wait("READY", "1 election", leader["pod"])
+        terminal.press("s")
+        terminal.wait(f"Drain {leader['node']}?")
+        terminal.press("y")
+        # What a person who looks up must be told while the member is away, and then that it is back.
+        terminal.wait("budget allows 0", f"{leader['pod']} away", deadline=20)
+        terminal.wait("YOURS", f"{leader['node']} is drained", "quorum 3/3", deadline=60)
+        nodes = {n["name"]: n for n in stage.zktui("status", "-o", "json").json()["nodes"]}
+        assert nodes[leader["node"]]["unschedulable"] is True
+        terminal.press("u")
+        terminal.wait("DONE", "No node is left cordoned", deadline=30)
+        terminal.press("Enter")
+        terminal.wait("Ensemble zk", "quorum 3/3")
+        terminal.press("q")
+        assert terminal.exit_code() == 0
     finally:
         terminal.close()
-    assert data
+    assert_drained(before, whole(stage), leader["pod"], znodes, path, data)
+
+
+def to_node(terminal: Terminal, node: str) -> None:
+    """Move the cursor of the list of nodes down to this one, looking at the screen after each key."""
+
+    def under_cursor() -> str:
+        return next((line for line in terminal.screen().splitlines() if line.startswith("▸ ")), "")
+
+    while not (line := under_cursor()).startswith(f"▸ {node} "):
+        terminal.press("Down")
+        eventually(f"the cursor to move on from {line!r}", lambda old=line: under_cursor() not in ("", old), 5.0, 0.05)
