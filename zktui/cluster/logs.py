@@ -191,6 +191,8 @@ class _Follower:
             query["sinceTime"] = since_time(cursor.stamp)
         reply = self._transport.stream(self._path + "/log", query, self._rhythm.silence)
         if isinstance(reply, Unanswered):
+            # The pod was read a moment ago, so the server is well: a log without a line yet has no head either.
+            self._well_at = self._transport.clock.now()
             raise _Trouble(reply.why)
         if isinstance(reply, Refused):
             raise self._judged(reply)

@@ -146,13 +146,20 @@ class Transport:
                 return reply
         return reply
 
-    def stream(self, path: str, query: Query, silence: float) -> Stream | Refused | Unanswered:
-        """Open a stream whose reader gives up after `silence` seconds without a byte."""
+    def stream(
+        self, path: str, query: Query, silence: float, *, opening: float | None = None
+    ) -> Stream | Refused | Unanswered:
+        """Open a stream whose reader gives up after `silence` seconds without a byte.
+
+        `opening` bounds the wait for the reply's head where the server sends that at once, as it does for a watch; a
+        log's head comes with its first line.
+        """
         at = self.clock.now()
-        limits = urllib3.Timeout(connect=self.timeouts.connect, read=silence)
+        limits = urllib3.Timeout(connect=self.timeouts.connect, read=silence if opening is None else opening)
         try:
             response = self._twice("GET", path, query, limits)
             if response.status == 200:
+                _allow_silence(response, silence)
                 return Stream(response, self.access.server)
             data = response.data
         except (http.HTTPError, OSError) as error:
@@ -225,6 +232,13 @@ class Transport:
         except msgspec.DecodeError as error:
             return Unanswered(f"{self.access.server} sent a reply that can't be read: {error}", at)
         return Answer(value, at, response.status, outcomes.warnings(response.headers))
+
+
+def _allow_silence(response: urllib3.BaseHTTPResponse, seconds: float) -> None:
+    """From here on each read may take so long. The socket keeps the timeout of its request otherwise."""
+    sock = getattr(response.connection, "sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
 
 
 def path_of(*segments: Any) -> str:

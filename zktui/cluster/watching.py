@@ -148,9 +148,13 @@ class _Watch:
                 self._outbox.put((Alive(self._kind, at),))
             return
         with self._lock:
-            if self._stream is not None and self._live:
+            said = not self._live  # whoever is not live has said Lost already, or has never had anything
+            self._live = False
+            if self._stream is not None:
                 self._cut = why
                 self._stream.close()
+        if not said:
+            self._outbox.put((Lost(self._kind, why, self._transport.clock.now()),))
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -226,7 +230,8 @@ class _Watch:
             "resourceVersion": self._version,
             "timeoutSeconds": int(self._rhythm.watch * spread),
         }
-        reply = self._transport.stream(self._path, query, self._rhythm.silence)
+        opening = self._transport.timeouts.read
+        reply = self._transport.stream(self._path, query, self._rhythm.silence, opening=opening)
         if isinstance(reply, Refused):
             self._judge(reply)
             return None

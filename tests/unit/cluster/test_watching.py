@@ -18,11 +18,13 @@ from tests.unit.cluster.apiserver import (
     node,
     page,
     refusal,
+    stall,
     status,
     streaming,
 )
 from tests.unit.cluster.conftest import QUICK
 from zktui.cluster.connect import Connection
+from zktui.cluster.transport import Timeouts
 from zktui.core.deltas import Alive, Batch, Delta, Kind, Lost, Remove, Reset, Upsert
 
 Open = Callable[..., Connection]
@@ -39,7 +41,7 @@ async def gather(connection: Connection, done: Callable[[list[Delta]], bool]) ->
             found += batch
             if done(found):
                 break
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         while any(thread.name == "zktui-watch-nodes" for thread in threading.enumerate()):  # noqa: ASYNC110 - a thread sets no event
             await asyncio.sleep(0.001)
     return found
@@ -184,6 +186,24 @@ async def test_a_server_that_freezes_is_noticed_by_the_heartbeat_although_the_st
     assert isinstance(lost, Lost)
     assert "did not answer in time" in lost.why
     assert len(watched_from(server)) == 1
+
+
+async def test_a_server_that_freezes_before_the_watch_is_open_is_noticed_too(server: ApiServer, open_to: Open) -> None:
+    frozen = threading.Event()
+
+    async def health(_: web.Request) -> web.StreamResponse:
+        return await stall(_) if frozen.is_set() else web.Response(text="ok")
+
+    async def never_opens(_: web.Request) -> web.StreamResponse:
+        frozen.set()
+        return await stall(_)
+
+    server.on("GET", "/livez", health)
+    server.on("GET", NODES, by_query("watch", never_opens, always(page(node("a")))))
+    found = await gather(open_to(timeouts=Timeouts(5.0, 5.0, 5.0)), count(Lost, 1))
+    lost = found[-1]
+    assert isinstance(lost, Lost)
+    assert "did not answer in time" in lost.why
 
 
 async def test_a_quiet_source_is_told_to_be_alive(server: ApiServer, open_to: Open) -> None:
