@@ -66,12 +66,14 @@ def test_stamps_sort_as_times_however_many_digits_they_have(stamps: tuple[str, .
     assert sorted(stamps, key=sort_key) == list(stamps)
 
 
-async def test_the_pasts_of_all_members_are_merged_by_time(followed: Followed) -> None:
+async def test_the_pasts_of_all_members_are_merged_by_time(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfeed, "GATHER", 0.0)
     zero, one, two = followed.pods
     followed.watch()
     for second in (1, 4):
         followed.world.logs.write(zero.key, f"zk-0 at {second}", stamp=f"2026-09-21T14:00:0{second}Z")
     await followed.pass_time(0)
+    assert followed.lines == [], "the first to speak waits for the others"
     followed.world.logs.write(two.key, "zk-2 at 2", stamp="2026-09-21T14:00:02Z")
     followed.world.logs.write(one.key, "zk-1 at 3", "more of zk-1", stamp="2026-09-21T14:00:03.25Z")
     await until(lambda: len(followed.lines) == 5)

@@ -13,6 +13,7 @@ from zktui.core.view import EnsembleView
 from zktui.session import Session
 from zktui.ui.logfeed import SETTLE
 from zktui.ui.panes.logs import LogPane
+from zktui.ui.widgets.keybar import KeyBar
 
 
 class Desk:
@@ -26,6 +27,10 @@ class Desk:
     @property
     def view(self) -> EnsembleView:
         return self.world.store.view().ensembles[0]
+
+    def keys(self) -> list[str]:
+        """What the footer offers, in lower case."""
+        return [key.words.lower() for key in self.app.query_one(KeyBar).keys]
 
     @property
     def title(self) -> str:
@@ -105,6 +110,20 @@ async def test_letters_typed_into_a_filter_start_nothing(world: World, session: 
         await pilot.pause()
         assert at.pane.lines.filter.text == "fxts "
         assert not at.pane.lines.raw
+
+
+async def test_the_footer_names_the_keys_that_work_here(world: World, session: Session) -> None:
+    async with desk(world, session) as (at, pilot):
+        assert at.keys() == ["pause", "filter", "members", "one member", "polls", "time", "raw"]
+        await pilot.press("space", "slash")
+        await pilot.pause()
+        assert at.keys() == ["done", "cancel"]
+        await pilot.press("x", "enter")
+        await pilot.pause()
+        assert at.keys() == ["pause", "filter", "no filter", "members", "one member", "polls", "time", "raw"]
+        await pilot.press("s")
+        await pilot.pause()
+        assert at.keys() == ["choose", "show or hide", "all", "done"]
 
 
 async def test_members_are_hidden_and_shown_by_keys(world: World, session: Session) -> None:

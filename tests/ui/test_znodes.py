@@ -15,11 +15,12 @@ from tests.ui.streams import PaneApp, seen, title, type_in, until
 from zktui.core.deltas import Kind
 from zktui.core.kube import Pod
 from zktui.core.ports import TreeError
-from zktui.core.zookeeper import Ensemble, Mode
+from zktui.core.zookeeper import Ensemble, Mode, Stat
 from zktui.session import Session
 from zktui.ui import znodebrowser
 from zktui.ui.branches import State
 from zktui.ui.panes.znodes import ZnodePane
+from zktui.ui.widgets.keybar import KeyBar
 from zktui.ui.widgets.znodetree import ZnodeTree
 
 
@@ -41,6 +42,10 @@ class Desk:
     def rows(self) -> list[str]:
         """The tree as painted, indents kept."""
         return [row[1:] for row in seen(self.tree) if row]
+
+    def keys(self) -> list[str]:
+        """What the footer offers, in lower case."""
+        return [key.words.lower() for key in self.app.query_one(KeyBar).keys]
 
     def title(self, side: str) -> str:
         return title(self.pane.query_one(f"#znode-{side}"))
@@ -225,6 +230,32 @@ async def test_children_that_came_show_up_by_themselves(world: World, session: S
         at.pane.recheck()
         await at.settle(pilot)
         assert at.rows() == ["▾ / (2)", "    a", "    new"]
+
+
+async def test_data_that_changed_is_shown_by_itself(
+    world: World, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = world.trees.stat_of
+
+    def stat_of(path: str) -> Stat:
+        return replace(real(path), mzxid=len(world.trees.data[path]))
+
+    monkeypatch.setattr(world.trees, "stat_of", stat_of)
+    async with desk(world, session, "/a=old") as (at, pilot):
+        await at.press(pilot, "down")
+        world.trees.put("/a", b"newer")
+        at.pane.recheck()
+        await at.settle(pilot)
+        assert seen(at.pane.data_view)[0] == " newer"
+
+
+async def test_the_footer_names_the_keys_that_work_here(world: World, session: Session) -> None:
+    async with desk(world, session, *KAFKA) as (at, pilot):
+        assert at.keys() == ["open", "filter siblings", "go to", "view as", "stat", "refresh", "copy path"]
+        await at.press(pilot, "s", "slash")
+        assert at.keys() == ["done", "cancel"]
+        await at.press(pilot, "b", "enter")
+        assert at.keys() == ["open", "filter siblings", "no filter", "go to", "data", "refresh", "copy path"]
 
 
 async def test_a_session_is_opened_anew_when_its_pods_are_others(
