@@ -202,20 +202,25 @@ def _spare(options: Options, voters: int) -> int:
 
 
 def _missing(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> str:
-    """Who does not serve, in words."""
-    out = [
-        f"{m.pod.name} {m.report.mode if m.report.fresh(now) else 'not heard for 2 s'}"
-        for m in facts.members(ensemble)
-        if m.pod.uid != pod.uid and not m.report.serving(now)
-    ]
+    """Who does not serve or will not for long, in words."""
+    stay = {m.pod.uid for m in _staying(facts, ensemble, pod)}
+    out: list[str] = []
+    for member in facts.members(ensemble):
+        if member.pod.uid == pod.uid:
+            continue
+        if member.pod.uid not in stay:
+            out.append(f"{member.pod.name} is leaving")
+        elif not member.report.serving(now):
+            out.append(f"{member.pod.name} {member.report.mode if member.report.fresh(now) else 'not heard for 2 s'}")
     return f": {', '.join(out)}" if out else ""
 
 
 def _coming(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> bool:
     """Whether a member is on its way: it starts on a node, makes room for its successor, or is yet to be made."""
     others = [m for m in facts.members(ensemble) if m.pod.uid != pod.uid]
-    starting = any(not m.report.serving(now) and (m.pod.terminating or m.pod.node) for m in others)
-    return starting or len(others) < ensemble.statefulset.replicas - 1
+    leaving = len(others) > len(_staying(facts, ensemble, pod))
+    starting = any(not m.report.serving(now) and m.pod.node for m in others)
+    return leaving or starting or len(others) < ensemble.statefulset.replicas - 1
 
 
 def settled_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:

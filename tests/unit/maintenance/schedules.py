@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from tests.unit.maintenance.world import EPOCH, NAMESPACE, SimNode, SimPod, World
 from zktui.core.ports import Answer, Cause, Evicted, Refused, Reply, Unanswered
@@ -153,7 +153,7 @@ class Schedule:
         heapq.heappush(self.heap, (at, self.serial, item))
         return self.serial
 
-    def play(self) -> Schedule:
+    def play(self) -> Self:
         for _ in range(self.faults.events):
             self.push(self.rng.uniform(0, self.horizon * 0.6), self.rng.choice(self.faults.kinds))
         self.feed(Begin())

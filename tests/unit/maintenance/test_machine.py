@@ -1,0 +1,294 @@
+"""Transitions of the machine, one situation at a time, driven without asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.maintenance.schedules import HOLDER, Faults, Schedule, read
+from tests.unit.maintenance.world import NAMESPACE
+from zktui.core.ports import Refused
+from zktui.maintenance.effects import CordonNode, CreateLease, EvictPod, Input, Told
+from zktui.maintenance.machine import begin
+from zktui.maintenance.model import (
+    Command,
+    CommandKind,
+    GateName,
+    Hold,
+    HoldKind,
+    NodeStep,
+    Options,
+    PodStep,
+    RunStatus,
+)
+from zktui.maintenance.planning import plan
+from zktui.maintenance.survey import Scope
+
+QUICK = Options(ignore_daemonsets=True, hold=Hold(HoldKind.SECONDS, 1.0), dwell=2.0)
+
+
+class Stage(Schedule):
+    """A calm schedule on which a test lets things happen: `when` is asked after each input."""
+
+    when: Callable[[Stage], None]
+
+    def feed(self, event: Input) -> None:
+        super().feed(event)
+        self.when(self)
+
+    @property
+    def step(self) -> NodeStep:
+        node = self.state.run.node
+        return node.step if node is not None else NodeStep.PENDING
+
+    def said(self, text: str) -> bool:
+        return any(text in line for line in self.log)
+
+    def order(self, kind: CommandKind, gate: GateName | None = None, typed: str = "") -> None:
+        super().feed(Told(Command(kind, gate, typed)))
+
+
+def once(condition: Callable[[Stage], bool], act: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    done: list[bool] = []
+
+    def when(stage: Stage) -> None:
+        if not done and condition(stage):
+            done.append(True)
+            act(stage)
+
+    return when
+
+
+def stage(names: tuple[str, ...], when: Callable[[Stage], None] = lambda _: None, options: Options = QUICK) -> Stage:
+    made = Stage(5, Faults(), nodes=len(names), options=options, horizon=200)
+    scope = Scope((made.world.ensemble(),), tuple(made.world.nodes), decide=True, select=True)
+    made.plan = plan(read(made.world, scope), names, options, 0, (made.world.ensemble(),))
+    made.state = begin("run-1", made.plan, (made.world.ensemble(),), HOLDER)
+    made.when = when
+    return made
+
+
+def in_step(step: NodeStep) -> Callable[[Stage], bool]:
+    return lambda s: s.step is step
+
+
+def claiming(s: Stage) -> bool:
+    return isinstance(s.state.busy, CreateLease)
+
+
+def evicting(s: Stage, name: str = "zk-") -> bool:
+    return isinstance(s.state.busy, EvictPod) and s.state.busy.pod.name.startswith(name)
+
+
+def test_others_go_first_and_members_last() -> None:
+    played = stage(("node-1",)).play()
+    evicted = [k.name for k in played.world.evicted]
+    assert evicted == ["web-1", "zk-0"]
+
+
+def test_a_node_replaced_under_its_name_is_never_touched() -> None:
+    played = stage(("node-1",), once(in_step(NodeStep.HOLD), lambda s: s.lose_node("node-1", replaced=True))).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert not played.said("uncordon node-1")
+    assert played.world.nodes["node-1"].version == 99
+
+
+def test_a_deleted_node_is_nothing_to_uncordon_and_a_success() -> None:
+    played = stage(("node-1",), once(in_step(NodeStep.HOLD), lambda s: s.lose_node("node-1", replaced=False))).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.said("node-1 was deleted: nothing to uncordon")
+
+
+def test_a_node_not_ready_when_we_come_to_it_ends_the_run() -> None:
+    def lost(s: Stage) -> None:
+        s.world.nodes["node-2"].ready = False
+
+    played = stage(("node-4", "node-2"), once(in_step(NodeStep.HOLD), lost)).play()
+    assert played.state.run.status is RunStatus.FAILED
+    assert "node-2 is not Ready" in played.state.run.message
+
+
+def test_someone_elses_cordon_is_never_undone() -> None:
+    def cordon(s: Stage) -> None:
+        s.world.nodes["node-4"].unschedulable = True
+        s.world.nodes["node-4"].version += 1
+
+    played = stage(("node-4",), once(claiming, cordon)).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.world.nodes["node-4"].unschedulable
+    assert not played.said("uncordon node-4")
+
+
+def test_a_refused_cordon_ends_the_run() -> None:
+    made = stage(("node-1",))
+    real = made.act
+
+    def act(change: object, decided: float) -> object:
+        if isinstance(change, CordonNode):
+            return Refused(403, "Forbidden", 'cannot patch resource "nodes"', made.now)
+        return real(change, decided)  # pyright: ignore[reportArgumentType] - a Change
+
+    made.act = act  # pyright: ignore[reportAttributeAccessIssue] - the server's answer for this test
+    made.play()
+    assert made.state.run.status is RunStatus.FAILED
+    assert "could not be cordoned" in made.state.run.message and "Nothing is left cordoned" in made.state.run.message
+
+
+def test_an_exhausted_timeout_ends_the_run_and_names_what_is_cordoned() -> None:
+    def broken(s: Stage) -> None:
+        s.world.never_up.add("zk-0")
+
+    played = stage(("node-1",), once(in_step(NodeStep.DRAIN), broken), replace(QUICK, timeout=20)).play()
+    run = played.state.run
+    assert run.status is RunStatus.FAILED and "did not come back" in run.message
+    assert "kubectl uncordon node-1" in run.message
+    assert played.world.nodes["node-1"].unschedulable, "nothing is undone after a failure"
+
+
+def test_a_pod_that_terminates_already_is_not_evicted() -> None:
+    def condemn(s: Stage) -> None:
+        pod = s.world.named("zk-0")
+        assert pod is not None
+        s.world.delete(pod)
+
+    played = stage(("node-1",), once(in_step(NodeStep.CORDON), condemn)).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert all(k.name != "zk-0" for k in played.world.evicted)
+    assert played.said("zk-0 is terminating: no eviction is needed") or played.said("zk-0 is gone, though not by")
+
+
+def test_an_overdue_pod_is_told_and_never_deleted_by_force() -> None:
+    overdue: list[str] = []
+
+    def stick(s: Stage) -> None:
+        pod = s.world.named("zk-0")
+        assert pod is not None
+        pod.gone_at = s.now + 60
+
+    def when(s: Stage) -> None:
+        leaving = [p for n in s.state.run.nodes for p in n.pods if p.step is PodStep.LEAVING and p.member]
+        if leaving and not overdue:
+            first(s)
+        if s.state.run.blocked:
+            overdue.append(s.state.run.blocked[0].evidence)
+
+    first = once(lambda s: True, stick)
+    played = stage(("node-1",), when).play()
+    assert overdue and "zk-0 terminates for 4" in overdue[0] and "had 10 s" in overdue[0]
+    assert played.state.run.status is RunStatus.DONE
+
+
+def test_a_uid_that_moved_on_is_planned_anew_and_its_new_pod_is_not_taken_for_the_old() -> None:
+    """409: the pod was reborn elsewhere between the reading and the eviction."""
+    reborn: list[str] = []
+
+    def rebirth(s: Stage) -> None:
+        pod = s.world.named("zk-0")
+        assert pod is not None
+        reborn.append(pod.uid)
+
+    made = stage(("node-1",), once(lambda s: evicting(s, "zk-0"), rebirth))
+    real = made.act
+
+    def act(change: object, decided: float) -> object:
+        pod = made.world.named("zk-0")
+        if isinstance(change, EvictPod) and change.pod.name == "zk-0" and pod is not None and not reborn:
+            pod.gone_at = made.now
+            made.world.advance(made.now + 2)
+        return real(change, decided)  # pyright: ignore[reportArgumentType] - a Change
+
+    made.act = act  # pyright: ignore[reportAttributeAccessIssue] - the world moves on before the server acts
+    made.play()
+    assert made.state.run.status is RunStatus.DONE
+    assert made.said("evict zk-0: 409") or made.said("evict zk-0: 201, ") or made.said("evict zk-0: 404")
+    assert all(key.name != "zk-0" for key in made.world.evicted), "the reborn pod was not evicted"
+
+
+def test_the_order_is_made_anew_when_the_leader_moves() -> None:
+    def elect(s: Stage) -> None:
+        old = s.world.leader
+        target = s.world.named("zk-1")
+        assert target is not None
+        s.world.leader = target.uid
+        assert old != target.uid
+
+    made = stage(("node-4", "node-2", "node-3"))
+    made.world.leader = next(p.uid for p in made.world.members() if p.name == "zk-2")
+    made = stage(("node-4", "node-2", "node-3"), once(in_step(NodeStep.HOLD), elect))
+    assert made.plan.nodes[0].name == "node-4"
+    made.play()
+    order = [n.name for n in made.state.run.nodes]
+    assert order == ["node-4", "node-3", "node-2"], "zk-1 on node-2 leads now"
+
+
+def test_a_disruption_by_others_pauses_the_run_once() -> None:
+    def condemn(s: Stage) -> None:
+        pod = s.world.named("zk-2")
+        assert pod is not None
+        s.world.deleted_by_us.add(pod.uid)
+
+    made = stage(("node-1",), once(claiming, condemn))
+    made.horizon = 40
+    made.play()
+    assert made.state.run.status is RunStatus.ABORTED
+    assert made.said("pause     zk-2 is being disrupted by someone else")
+    assert all(not k.name.startswith("zk-") for k in made.world.evicted)
+
+
+def test_an_override_wants_the_pods_name_and_opens_one_gate_for_one_pod() -> None:
+    words: list[str] = []
+
+    def when(s: Stage) -> None:
+        blocked = [g.name for g in s.state.run.blocked]
+        if GateName.LANDING in blocked and not words:
+            s.order(CommandKind.OVERRIDE, gate=GateName.LANDING, typed="yes")
+            words.append(s.state.run.message)
+            s.order(CommandKind.OVERRIDE, gate=GateName.ALONE, typed="zk-0")
+            words.append(s.state.run.message)
+            s.order(CommandKind.OVERRIDE, gate=GateName.LANDING, typed="zk-0")
+
+    made = stage(("node-1",), when)
+    made.world.nodes["node-4"].unschedulable = True
+    made.play()
+    assert words == ["Not overridden: type zk-0, the pod's own name", "There is no such closed gate to override"]
+    assert made.said("override  landing overridden for zk-0: nowhere to land now")
+    assert made.state.run.status is RunStatus.DONE
+
+
+def test_losing_the_lease_stops_the_run() -> None:
+    played = stage(("node-1",), once(in_step(NodeStep.DRAIN), lambda s: s.steal())).play()
+    assert played.state.run.status is RunStatus.FAILED
+    assert "was lost to bob" in played.state.run.message
+    assert played.world.leases[NAMESPACE].holder == "bob", "another's lease is not released"
+
+
+def test_an_uncordon_by_someone_else_during_the_drain_pauses() -> None:
+    def bare(s: Stage) -> None:
+        s.world.nodes["node-1"].unschedulable = False
+        s.world.nodes["node-1"].version += 1
+
+    made = stage(("node-1",), once(lambda s: evicting(s, "web"), bare))
+    made.horizon = 30
+    made.play()
+    assert made.said("someone uncordoned node-1")
+    assert all(not k.name.startswith("zk-") for k in made.world.evicted)
+
+
+@pytest.mark.parametrize("kind", [CommandKind.PAUSE, CommandKind.ABORT])
+def test_a_command_is_acknowledged_in_the_very_state_whatever_is_under_way(kind: CommandKind) -> None:
+    seen: list[bool] = []
+
+    def when(s: Stage) -> None:
+        if s.now > len(seen) and not s.state.run.status.ended and s.state.closing is None and not seen:
+            s.order(kind)
+            run = s.state.run
+            seen.append(run.aborting or run.pausing or run.status is RunStatus.PAUSED)
+
+    for moment in (0.0, 1.0, 3.0, 6.0, 9.0):
+        seen.clear()
+        made = stage(("node-1",), lambda s, m=moment: when(s) if s.now >= m else None)
+        made.horizon = 30
+        made.play()
+        assert seen == [True]
