@@ -345,3 +345,12 @@ async def test_what_is_typed_at_once_after_a_key_that_asks_goes_into_the_questio
         await pilot.press("a", "enter")
         await at.settle(pilot)
         assert at.tree.cursor == "/a"
+
+
+async def test_a_hex_dump_takes_the_width_there_is(world: World, session: Session) -> None:
+    world.trees.put("/blob", bytes(range(32)))
+    async with desk(world, session, size=(130, 20)) as (at, pilot):
+        await at.press(pilot, "down")
+        assert len(at.pane.data_view.rows) == 2
+        await pilot.resize_terminal(80, 20)
+        await until(lambda: len(at.pane.data_view.rows) == 4, "a narrower dump")

@@ -6,7 +6,6 @@ from typing import ClassVar, Self
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.style import Style
 
@@ -18,12 +17,13 @@ from zktui.ui.text import printable
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.logview import LogView
 from zktui.ui.widgets.memberbar import MemberBar
+from zktui.ui.widgets.pane import Pane
 from zktui.ui.widgets.prompt import Prompt
 
 _NOTHING = "There is no ensemble to follow."
 
 
-class LogPane(Vertical):
+class LogPane(Pane):
     """Follows the logs of every member of the ensemble that is shown, through rebirths and cuts.
 
     `focus()` gives the keys to the lines; the pane's own keys work while any part of it has them.
@@ -42,12 +42,7 @@ class LogPane(Vertical):
         Binding("x", "raw", "Raw"),
     ]
     DEFAULT_CSS = """
-    LogPane {
-        border-top: solid $border-blurred;
-        border-title-color: $text-muted;
-        &:focus-within { border-top: solid $primary; border-title-color: $foreground; }
-        & > LogView { height: 1fr; }
-    }
+    LogPane > LogView { height: 1fr; }
     """
 
     def __init__(self, session: Session, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name

@@ -87,6 +87,10 @@ class ZnodePane(Horizontal):
         self._tree.focus(scroll_visible)
         return self
 
+    def on_resize(self) -> None:
+        if self._data.form is Form.HEX:  # the only form whose rows depend on the width
+            self.call_after_refresh(self._show_data, again=True)
+
     @property
     def tree_view(self) -> ZnodeTree:
         return self._tree
