@@ -134,7 +134,10 @@ class Child:
         """Send a signal; nothing happens when the child has ended."""
         if self.running:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                if number == signal.SIGKILL:
+                    os.killpg(self.pid, number)  # and whatever it started: nobody else would end that
+                else:
+                    self._process.send_signal(number)
 
     async def stop(self, grace: float) -> int:
         """SIGTERM, and SIGKILL after ``grace`` seconds; returns the exit code."""

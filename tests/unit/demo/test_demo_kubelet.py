@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from zktui.demo import probes
+from zktui.demo.cluster import manifest
 from zktui.demo.commands import Container, run
 from zktui.demo.container_runner import ContainerRunner, Host
 from zktui.demo.controllers.nodes import create_node
@@ -162,7 +163,32 @@ async def test_a_container_that_ends_is_restarted_at_once_and_then_with_back_off
     await node.until_gone()
 
 
-async def test_a_pod_of_the_same_name_waits_until_the_old_one_has_let_go(node: Node):
+async def test_a_pod_that_is_not_to_be_restarted_ends_and_keeps_its_log(node: Node):
+    node.pod(command=["sleep", "0"], restartPolicy="Never")
+    ended = await node.until(lambda pod: pod["status"]["phase"] == "Succeeded")
+    assert container(ended)["state"]["terminated"]["reason"] == "Completed"
+    assert container(ended)["restartCount"] == 0 and not is_ready(ended)
+    assert [chunk async for chunk in node.kubelet.logs("default", "p", LogOptions(follow=True))] == []
+    node.store.delete("pods", "default", "p")
+    await node.until_gone()
+    started = node.store.list("events", field_selector="reason=Started")[0]
+    assert [event["count"] for event in started] == [1]
+
+
+async def test_a_pod_of_the_same_name_waits_until_the_old_one_has_let_go(node: Node, monkeypatch: pytest.MonkeyPatch):
+    steps: list[str] = []
+    start, clean_up = Network.new_pod_ip, PodFiles.delete
+
+    def starting(network: Network, number: int) -> str:
+        steps.append("start")
+        return start(network, number)
+
+    def letting_go(files: PodFiles) -> None:
+        steps.append("let go")
+        clean_up(files)
+
+    monkeypatch.setattr(Network, "new_pod_ip", starting)
+    monkeypatch.setattr(PodFiles, "delete", letting_go)
     node.pod()
     await node.until(is_ready)
     old = node.kubelet.pid("default", "p")
@@ -170,6 +196,7 @@ async def test_a_pod_of_the_same_name_waits_until_the_old_one_has_let_go(node: N
     uid = node.pod()["metadata"]["uid"]
     found = await node.until(is_ready)
     assert found["metadata"]["uid"] == uid
+    assert steps == ["start", "let go", "start"]
     with pytest.raises(ProcessLookupError):
         os.kill(old, 0)
 
@@ -397,6 +424,32 @@ async def test_zookeeper_ready_asks_the_server(member: Container, answer: str, a
     assert asked == [b"ruok", b"srvr"]
     refused = await outcome(member, "zookeeper-ready", port, "serving")
     assert refused[2] == 1 and "Connection refused" in refused[1]
+
+
+@pytest.mark.parametrize("answer", [SERVING, IDLE, "Mode: read-only\n", ""])
+@pytest.mark.parametrize("mode", [[], ["serving"]])
+async def test_the_manifests_probe_script_agrees_with_the_rehearsal(
+    member: Container, tmp_path: Path, answer: str, mode: list[str]
+):
+    """The script is for a real cluster, and talks to 127.0.0.1 in its pod; here a played server answers there."""
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4)
+        writer.write(answer.encode())
+        await writer.drain()
+        writer.close()
+
+    script = tmp_path / "zookeeper-ready"
+    script.write_text(next(entry for entry in manifest() if entry["kind"] == "ConfigMap")["data"]["zookeeper-ready"])
+    async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
+        port = str(listening.sockets[0].getsockname()[1])
+        ran = await member.guard.start(["bash", str(script), port, *mode])
+        real = await ran.wait()
+    async with await asyncio.start_server(server, member.ip, 0) as listening:
+        port = str(listening.sockets[0].getsockname()[1])
+        assert (await outcome(member, "zookeeper-ready", port, *mode))[2] == real
+    closed = await member.guard.start(["bash", str(script), port, *mode])
+    assert await closed.wait() == (await outcome(member, "zookeeper-ready", port, *mode))[2] == 1
 
 
 async def test_a_probe_that_takes_too_long_has_failed(member: Container):

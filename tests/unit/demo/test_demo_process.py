@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,17 +81,20 @@ async def test_exit_codes_are_those_of_a_container_runtime():
         while :; do sleep 0.05; done
     """)
     stubborn = await guard.start(["sh", "-c", ready])
-    assert [line async for line in _first(stubborn.lines())] == [b"ready"]
+    assert await anext(stubborn.lines()) == b"ready"
     assert await stubborn.stop(0.2) == 137
     with pytest.raises(FileNotFoundError):
         await guard.start(["/no/such/program"])
     await guard.close()
 
 
-async def _first(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for line in lines:
-        yield line
-        return
+async def test_a_child_has_a_session_of_its_own_which_is_killed_as_a_whole():
+    guard = ProcessGuard()
+    child = await guard.start(["sh", "-c", "sleep 600 & echo $!; wait"])
+    grandchild = int(await anext(child.lines()))
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
+    await guard.close()
+    await asyncio.to_thread(wait_gone, grandchild)
 
 
 async def test_closing_kills_every_child():

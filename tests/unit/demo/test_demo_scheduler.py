@@ -65,6 +65,15 @@ def test_members_spread_and_leave_the_last_node_free():
     assert event["message"] == "Successfully assigned default/zk-0 to node-1"
 
 
+def test_pods_without_wishes_go_where_there_are_fewest():
+    cluster = Cluster(nodes=2)
+    cluster.pod("a")
+    cluster.pod("b", cpu="1")
+    assert [cluster.place(name) for name in "ab"] == ["node-1", "node-2"]
+    cluster.pod("c")
+    assert cluster.place("c") == "node-1", "as many pods on both, but less cpu in use"
+
+
 def test_a_member_with_nowhere_to_go_waits_with_the_schedulers_words_and_goes_when_there_is_room():
     cluster = Cluster()
     for number in range(3):
