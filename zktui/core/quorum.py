@@ -86,8 +86,8 @@ def judge(members: Sequence[Member], config: EnsembleConfig | None, now: float) 
     serving = [m for m in mine if m.report.serving(now) and m.report.mode is not Mode.OBSERVER]
     leaders = [m for m in serving if m.report.mode in (Mode.LEADER, Mode.STANDALONE)]
     count = len({m.server.myid for m in serving if m.server})
-    # Not the same as silent: a silent member was asked and did not answer, an unknown one could not be asked of late.
-    unknown = [m for m in mine if m.report.mode is Mode.UNKNOWN or not m.report.fresh(now)]
+    # Not the same as silent: a silent member was asked and did not answer, and its silence does not grow old.
+    unknown = [m for m in mine if m.report.mode is not Mode.SILENT and not _known(m.report, now)]
     if len(leaders) > 1:
         names = ", ".join(sorted(m.pod.name for m in leaders))
         return Quorum(Health.UNKNOWN, len(voters), count, why=f"{names} all say that they lead")
@@ -103,6 +103,10 @@ def judge(members: Sequence[Member], config: EnsembleConfig | None, now: float) 
         return Quorum(Health.NO_QUORUM, len(voters), count, name, epoch, why)
     epoch = _epoch(leader.report.zxid)
     return Quorum(Health.QUORUM, len(voters), count, leader.pod.name, epoch)
+
+
+def _known(report: MemberReport, now: float) -> bool:
+    return report.mode is not Mode.UNKNOWN and report.fresh(now)
 
 
 def _epoch(zxid: Zxid | None) -> int | None:

@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import Literal
 
 from zktui.core.text import printable
-from zktui.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, Blocked, UsageError
+from zktui.errors import (
+    EXIT_BLOCKED,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_FORBIDDEN,
+    EXIT_INTERRUPTED,
+    Blocked,
+    UsageError,
+)
 from zktui.headless import plan as plans
 from zktui.headless.console import interactive, interrupts, read_line
 from zktui.headless.output import say, say_json, warn
@@ -46,7 +54,7 @@ async def maintain(session: Session, request: Request) -> int:
     plan = await session.desk.review(request.nodes, _options(request))
     _print_plan(plan, request)
     if request.plan_only or not plan.go:
-        return EXIT_DONE if plan.go else EXIT_BLOCKED
+        return go_or_no_go(plan)
     if not request.yes and not await _confirmed(plan):
         warn("Nothing was changed.")
         return EXIT_FAILED
@@ -61,6 +69,13 @@ async def attend(engine: Engine) -> int:
     """Watch a run that somebody else began, from a plain terminal, to its end. Returns its exit code."""
     warn("The run goes on here. Ctrl-C stops it after what is in flight.")
     return await _Attendant(engine, jsonl=False, printed=len(engine.journal.events)).attend()
+
+
+def go_or_no_go(plan: Plan) -> int:
+    """0 go; 4 when all that says stop is a missing permission; 3 for every other no-go."""
+    if plan.go:
+        return EXIT_DONE
+    return EXIT_FORBIDDEN if all(stop.code == "permission" for stop in plan.stops) else EXIT_BLOCKED
 
 
 def _options(request: Request) -> Options:

@@ -59,6 +59,7 @@ def test_members_that_could_not_be_asked_are_unknown_not_silent() -> None:
     assert judge(members(L, S, unknown), config(), 1000.0).health is Health.UNKNOWN
     assert judge(members(L, S, S), config(), 1000.0).health is Health.NO_QUORUM
     assert judge(members(S, S, unknown), config(), 1000.0).health is Health.NO_QUORUM
+    assert judge(members(L, S, S, at=990.0), config(), 1000.0).health is Health.NO_QUORUM
     assert "zk-0" in judge(members(unknown, F, F), config(), 1000.0).why
 
 
