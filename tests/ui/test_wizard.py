@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from tests.ui import wizard_states as states
 from tests.ui.fakes import World
+from tests.ui.wizard_driver import SMALL, WIDE, Wizard
 from zktui.maintenance.desk import Desk
 from zktui.maintenance.model import (
     Command,
@@ -39,10 +40,7 @@ from zktui.ui.screens.wizard.options import OptionsScreen
 from zktui.ui.screens.wizard.review import ReviewScreen
 from zktui.ui.screens.wizard.running import RunScreen
 from zktui.ui.widgets.grid import Grid
-from zktui.ui.widgets.keybar import KeyBar
 from zktui.ui.widgets.page import Page
-
-WIDE, SMALL = (120, 36), (80, 24)
 
 
 class FakeDesk:
@@ -70,50 +68,23 @@ class FakeDesk:
         return self.engine
 
 
-class Wizard:
-    """The app with the wizard on top, as a test drives it."""
+class Frozen(Wizard):
+    """The wizard over a desk of the test's."""
 
     def __init__(self, pilot: Pilot[None], app: ZktuiApp, desk: FakeDesk) -> None:
-        self.pilot = pilot
-        self.app = app
+        super().__init__(pilot, app)
         self.desk = desk
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until the screen is so."""
-        async with asyncio.timeout(10):
-            while not holds():
-                await self.pilot.pause()
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def on(self, screen: type[object]) -> None:
-        await self.until(lambda: isinstance(self.app.screen, screen) and self.app.screen.is_mounted)
-        await self.pilot.pause()
 
     @property
     def engine(self) -> states.StillEngine:
         assert self.desk.engine is not None
         return self.desk.engine
 
-    @property
-    def word(self) -> str:
-        return self.app.screen.query_one(Band).answer.word
-
-    def page(self, name: str) -> str:
-        return self.app.screen.query_one(f"#{name}", Page).text
-
-    @property
-    def keys(self) -> list[str]:
-        """Words of the footer's enabled keys."""
-        return [key.words for key in self.app.screen.query_one(KeyBar).keys if key.enabled]
-
 
 @asynccontextmanager
 async def opened(
     state: Path, desk: FakeDesk | None = None, run: str = "", size: tuple[int, int] = WIDE
-) -> AsyncGenerator[Wizard]:
+) -> AsyncGenerator[Frozen]:
     """The wizard opened over a healthy ensemble; with `run`, on a run in that state."""
     world = World()
     world.ensemble()
@@ -122,7 +93,7 @@ async def opened(
         desk.engine = states.engine(states.STATES[run]())
     app = ZktuiApp(world.session(state, desk=cast(Desk, desk)))
     async with app.run_test(size=size) as pilot:
-        wizard = Wizard(pilot, app, desk)
+        wizard = Frozen(pilot, app, desk)
         if run and desk.engine and desk.engine.run.status.ended:
             app.push_screen(RunScreen(app.session, desk.engine))
         else:
@@ -156,10 +127,10 @@ async def test_keys_typed_fast_keep_their_order(tmp_path: Path) -> None:
         assert wizard.desk.reviews[0][0] == ("node-3",)
         await wizard.press("o")
         await wizard.on(OptionsScreen)
-        for key in ("down", "space", "enter"):
-            wizard.app.post_message(Key(key, " " if key == "space" else None))
+        for key in ("down", "space", "down", "down", "down", "right", "3", "0", "enter"):
+            wizard.app.post_message(Key(key, {"space": " ", "3": "3", "0": "0"}.get(key)))
         await wizard.until(lambda: len(wizard.desk.reviews) == 2)
-        assert wizard.desk.reviews[1][1] == Options(delete_emptydir_data=True)
+        assert wizard.desk.reviews[1][1] == Options(delete_emptydir_data=True, hold=Hold(HoldKind.SECONDS, 30.0))
 
 
 async def test_without_marks_the_node_under_the_cursor_is_reviewed(tmp_path: Path) -> None:
@@ -284,9 +255,7 @@ async def test_options_by_keys(tmp_path: Path) -> None:
         await wizard.press("7", "backspace", "enter")
         await wizard.on(ReviewScreen)
         await wizard.until(lambda: len(wizard.desk.reviews) == 2)
-        assert wizard.desk.reviews[1][1] == Options(
-            delete_emptydir_data=True, hold=Hold(HoldKind.LEAVE), timeout=45.0, grace_period=300
-        )
+        assert wizard.desk.reviews[1][1] == Options(delete_emptydir_data=True, hold=Hold(HoldKind.LEAVE), timeout=45.0)
         await wizard.press("o")
         await wizard.on(OptionsScreen)
         await wizard.press("space", "escape")

@@ -88,7 +88,7 @@ def test_a_lost_quorum_is_said_before_all_else(state: str) -> None:
     assert "no member leads" in told.sentence
 
 
-@pytest.mark.parametrize("state", ["claim", "gates", "drained", "uncordon"])
+@pytest.mark.parametrize("state", ["claim", "gates", "drained", "hold", "uncordon"])
 def test_unknown_is_not_safe(state: str) -> None:
     unknown = Quorum(Health.UNKNOWN, 3, 0, why="the running configuration has not been read")
     told = standing.answer(states.STATES[state](), unknown, NOW)

@@ -102,6 +102,8 @@ class ChooseScreen(WizardScreen[None]):
                 await asyncio.sleep(0.1)
 
     def _paint(self) -> None:
+        if not self.query(Grid):
+            return  # the screen is being taken down: its children go before its worker
         view = self.session.store.refreshed()
         self.query_one(Grid).set_rows([_row(node, view, self._key) for node in view.nodes])
         self._tell(view)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -21,7 +20,7 @@ from zktui.ui.widgets import grid
 from zktui.ui.widgets.columns import Column
 from zktui.ui.widgets.grid import Grid
 
-COLUMNS = (Column("OPTION", 20), Column("VALUE", 16), Column("WHAT IT DOES", 30, 44, priority=1))
+COLUMNS = (Column("OPTION", 20), Column("VALUE", 16))
 MOST_DIGITS = 6
 
 
@@ -98,19 +97,21 @@ CHOICES = (
         "for a pod to terminate",
         lambda options: "the pod's own" if options.grace_period is None else span(options.grace_period),
         _grace_steps,
-        lambda options, seconds: replace(options, grace_period=seconds),
+        lambda options, seconds: replace(options, grace_period=seconds or None),
         lambda options: options.grace_period or 0,
     ),
 )
 
 
 class OptionGrid(Grid):
-    """Keys in the order typed: as priority bindings of the screen they would overtake the cursor keys before them."""
+    """All keys as bindings of one widget: handlers and priority bindings would overtake the keys typed before them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "screen.done", "review with these", show=False),
         Binding("space,right", "screen.turn(1)", "next value", show=False),
         Binding("left", "screen.turn(-1)", "value before", show=False),
+        Binding("backspace", "screen.erase", "erase a digit", show=False),
+        *(Binding(digit, f"screen.digit('{digit}')", "type seconds", show=False) for digit in "0123456789"),
     ]
 
 
@@ -119,26 +120,29 @@ class OptionsScreen(ModalScreen[Options | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave as it was", show=False),
-        Binding("backspace", "erase", "erase a digit", show=False),
     ]
     DEFAULT_CSS = """
     OptionsScreen { align: center middle; background: $background 60%; }
     OptionsScreen > Vertical {
-        width: 92; max-width: 98%; height: auto;
+        width: 78; max-width: 98%; height: auto;
         background: $background; border: round $primary; border-title-style: bold; padding: 1 1 0 1;
     }
     OptionsScreen Grid { height: 8; }
+    OptionsScreen #why { height: 1; margin: 1 0 0 0; padding: 0 2; color: $text-muted; }
     OptionsScreen #keys { margin: 1 0; padding: 0 2; height: auto; }
     """
 
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
+        self._typing = False
+        """Digits go on from those before them; else the first one begins a new number."""
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = "Options"
             yield OptionGrid(COLUMNS, id="options")
+            yield Static(id="why")
             keys = (("space", "change"), ("0-9", "type seconds"), ("enter", "review with these"), ("esc", "back"))
             told = [piece for key, does in keys for piece in (Piece(f"{key} ", Tone.KEY), Piece(f"{does}   "))]
             yield Static(content(*told), id="keys")
@@ -149,23 +153,29 @@ class OptionsScreen(ModalScreen[Options | None]):
 
     def _paint(self) -> None:
         self.query_one(Grid).set_rows([_row(choice, self.options) for choice in CHOICES])
+        self.query_one("#why", Static).update(content(self._choice.why))
+
+    def on_grid_moved(self) -> None:
+        self._typing = False
+        self._paint()
 
     @property
     def _choice(self) -> Choice:
         return CHOICES[self.query_one(Grid).cursor_line]
 
     def action_turn(self, by: int) -> None:
+        self._typing = False
         values = list(self._choice.steps(self.options))
         at = values.index(self.options) if self.options in values else 0 if by < 0 else -1
         self.options = values[(at + by) % len(values)]
         self._paint()
 
-    def on_key(self, event: events.Key) -> None:
-        if event.character is not None and event.character.isdecimal() and event.character.isascii():
-            event.stop()
-            self._type(lambda seconds: f"{seconds}{event.character}")
+    def action_digit(self, digit: str) -> None:
+        before, self._typing = self._typing, True
+        self._type(lambda seconds: f"{seconds if before else ''}{digit}")
 
     def action_erase(self) -> None:
+        self._typing = True
         self._type(lambda seconds: str(seconds)[:-1] or "0")
 
     def _type(self, change: Callable[[int], str]) -> None:
@@ -186,4 +196,4 @@ def _row(choice: Choice, options: Options) -> grid.Row:
     value = choice.value(options)
     changed = value != choice.value(Options())
     tone = (Tone.WAITING if choice.danger else Tone.SAFE) if changed else Tone.PLAIN
-    return grid.Row(choice.name, (grid.cell(choice.name), grid.cell(value, tone), grid.cell(choice.why, Tone.DIM)))
+    return grid.Row(choice.name, (grid.cell(choice.name), grid.cell(value, tone)))

@@ -145,6 +145,8 @@ class RunScreen(WizardScreen[None]):
 
     def paint(self) -> None:
         """Bring every pane to the engine's newest snapshot."""
+        if not self.query(Band):
+            return  # the screen is being taken down: its children go before its worker
         run, now = self._engine.run, self.session.clock.now()
         view = self.session.store.view().ensemble(self._key)
         members = shape.newest(view, self._engine.members)
@@ -193,8 +195,8 @@ class RunScreen(WizardScreen[None]):
             pieces.append(Piece(f" · node {run.current + 1} of {number}: {run.node.name}"))
         if run.started_at is not None:
             end = run.ended_at if run.ended_at is not None else now
-            pieces.append(Piece(f" · {span(end - run.started_at):>10}"))
             pieces.append(Piece(f" · begun {clock(self._begun(run, now), seconds=False)}", Tone.DIM))
+            pieces.append(Piece(f" · {span(end - run.started_at)}"))
         self.say(*pieces)
 
     def _offer(self) -> None:

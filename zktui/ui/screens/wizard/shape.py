@@ -85,7 +85,8 @@ def _state(member: Member, pod: PodRun | None, now: float) -> Piece:
     if member.pod.terminating:
         return Piece("leaving", Tone.WAITING)
     if pod is not None:
-        return Piece(GOING[pod.step], Tone.WAITING)
+        settling = pod.step is PodStep.PLACED and member.report.serving(now)
+        return Piece("settling" if settling else GOING[pod.step], Tone.WAITING)
     if not member.report.serving(now):
         return Piece("not serving", Tone.BLOCKED)
     if member.lag is None:

@@ -76,7 +76,7 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
         gate = run.blocked[0]
         return Answer(Light.BLOCKED, "■", "BLOCKED", f"{gate.name.value.capitalize()}: {gate.evidence}")
     if run.node is not None and run.node.step is NodeStep.HOLD:
-        return _holding(run, now)
+        return _holding(run, quorum, now)
     if exposed := _exposed(run, now):
         return Answer(Light.WAITING, "…", "WAITING", exposed)
     asked = [pod.pod.name for pod in (run.node.pods if run.node else ()) if pod.member and pod.step is PodStep.EVICT]
@@ -90,25 +90,27 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
     return Answer(Light.SAFE, "●", "SAFE", run.message or "Every member serves.")
 
 
-def _holding(run: Run, now: float) -> Answer:
+def _holding(run: Run, quorum: Quorum | None, now: float) -> Answer:
     name = run.node.name if run.node else ""
     yours = f"{name} is drained and yours: press u when you are done with it."
     gone = away(run)
+    if quorum is not None and quorum.health is Health.UNKNOWN:
+        return Answer(Light.WAITING, "?", "YOURS", f"{yours} Quorum is {quorum.phrase()}.")
     if not gone:
         return Answer(Light.SAFE, "●", "YOURS", yours)
     names = listed(pod.pod.name for pod in gone)
-    return Answer(Light.WAITING, "…", "YOURS", f"{yours} {names} can't come back before; {_since(gone, now)}.")
+    return Answer(Light.WAITING, "…", "YOURS", f"{yours} {names} can't come back before: away for {_since(gone, now)}.")
 
 
 def _exposed(run: Run, now: float) -> str:
-    """Which members are away, and for how long the first of them has been; empty when none is."""
+    """Which members are not back, and how long ago the first of them was evicted; empty when all are."""
     gone = away(run)
     if not gone:
         return ""
-    notes = f": {gone[0].note}" if len(gone) == 1 and gone[0].note else ""
-    return f"{listed(pod.pod.name for pod in gone)} {_since(gone, now)}{notes}."
+    note = f": {gone[0].note}" if len(gone) == 1 and gone[0].note else ""
+    return f"{listed(pod.pod.name for pod in gone)} evicted {_since(gone, now)} ago{note}."
 
 
 def _since(gone: Sequence[PodRun], now: float) -> str:
     since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=now)
-    return f"away for {span(now - since)}"
+    return span(now - since)
