@@ -27,7 +27,7 @@ def answer(plan: Plan) -> Answer:
         more = f" And {count(len(stops) - 1, 'more reason')}." if len(stops) > 1 else ""
         return Answer(Light.BLOCKED, STOP, "STOP", f"{first}.{more}")
     warnings = sum(finding.level is Level.WARN for _, finding in told(plan))
-    cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}."
+    cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}.".capitalize()
     if warnings:
         known = "thing" if warnings == 1 else "things"
         return Answer(Light.WAITING, "!", "READY", f"{cost} {warnings} {known} you should know first.")

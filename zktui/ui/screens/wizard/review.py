@@ -121,9 +121,11 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
 def _start(plan: Plan) -> Confirm:
     """What is about to happen; a typed word where something is lost that can't be brought back."""
     names = listed(node.name for node in plan.nodes)
+    each = ", one at a time" if plan.nodes[1:] else ""
+    cost = f"{count(plan.evictions, 'member eviction')}, {count(plan.elections, 'election')}."
     lines: list[Row] = [
-        row("", [Piece(f"zktui will cordon and drain {names}, one at a time.", Tone.STRONG)]),
-        row("", [Piece(f"{count(plan.evictions, 'member eviction')}, {count(plan.elections, 'election')}.")]),
+        row("", [Piece(f"zktui will cordon and drain {names}{each}.", Tone.STRONG)]),
+        row("", [Piece(cost.capitalize())]),
         row("", [Piece("You can pause or stop it at any time; what is under way is still awaited.", Tone.DIM)]),
     ]
     options = plan.options

@@ -285,7 +285,7 @@ class RunScreen(WizardScreen[None]):
         name = gate.name
         lines = [
             row("", [Piece(f"{name.value}: {gate.evidence}", Tone.STRONG)]),
-            row("", [Piece("This gate alone, for this one step. It is written to the journal with your name.")]),
+            row("", [Piece("This gate alone, for this one step. It is written to the journal.")]),
             row("", [Piece("! The ensemble may lose its quorum.", Tone.WAITING)]),
         ]
 

@@ -52,8 +52,8 @@ def role(mode: Mode) -> list[Piece]:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """`1 eviction`, `3 evictions`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    """`no evictions`, `1 eviction`, `3 evictions`."""
+    return f"{number or 'no'} {one if number == 1 else many or one + 's'}"
 
 
 def listed(names: Iterable[str], none: str = "–") -> str:
