@@ -125,8 +125,9 @@ class ApiServer:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Authenticate, and turn refusals into Status replies."""
         try:
-            # As a real server: open to those who say nothing of themselves, closed to wrong credentials.
-            if "Authorization" in request.headers or request.path not in PUBLIC:
+            # As a real server: open to those who say nothing of themselves, closed to a wrong token.
+            bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
+            if bearer or request.path not in PUBLIC:
                 self._authenticate(request)
             return await handler(request)
         except ApiError as why:
