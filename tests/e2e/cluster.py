@@ -1,0 +1,160 @@
+"""A whole cluster: up, down, and what is running of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from tests.e2e import controlplane, gobuild, network, nodes
+from tests.e2e.controlplane import ControlPlane
+from tests.e2e.gobuild import Say
+from tests.e2e.ledger import Ledger
+from tests.e2e.network import Net
+
+T = TypeVar("T")
+
+REAL, KWOK = "real", "kwok"
+NODE_SECONDS = 120.0
+LOOPBACK = "127.0.0.1"
+LOOPBACK_SERVICES, LOOPBACK_SERVICE = "10.255.0.0/16", "10.255.0.1"
+"""With simulated nodes no packet is ever sent to a Service; the API server wants a range all the same."""
+
+COREFILE = """\
+.:53 {{
+    bind {address}
+    errors
+    kubernetes {domain} in-addr.arpa {{
+        kubeconfig {kubeconfig}
+        pods insecure
+        ttl 30
+    }}
+}}
+"""
+"""As kubeadm sets CoreDNS up, without a cache and without names from elsewhere."""
+
+
+class Cluster:
+    """A cluster whose record is in ``folder``: one that runs, one that was left behind, or none yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.kubeconfig = self.folder / "kubeconfig"
+        self.ledger = Ledger(self.folder)
+
+    @property
+    def running(self) -> bool:
+        return any(started.alive() for started in self.ledger.processes)
+
+    def up(self, kind: str, count: int, say: Say) -> ControlPlane:
+        """Start it and wait until its nodes are Ready. Ends what it started when that fails.
+
+        ``kind`` is ``real`` or ``kwok``. Everything must be built. Raises RuntimeError, which tells what was waited
+        for and the end of the log concerned.
+        """
+        if self.running or self.ledger.facts:
+            raise RuntimeError(f"{self.folder} has a cluster already; end it first: python -m tests.e2e down")
+        if kind == REAL and any(self.folder.is_relative_to(hidden) for hidden in nodes.HIDDEN):
+            raise RuntimeError(f"{self.folder}: the nodes can't see folders under {', '.join(nodes.HIDDEN)}")
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise RuntimeError(f"{self.folder} holds something else; name a folder that is empty or not there")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        try:
+            plane = self._up_real(count) if kind == REAL else self._up_simulated(count)
+            say(f"control plane ready after {time.monotonic() - started:.1f} s")
+            self._wait_nodes(plane, count)
+        except BaseException:
+            self.down()
+            raise
+        say(f"{count} {kind} nodes ready after {time.monotonic() - started:.1f} s")
+        return plane
+
+    def down(self) -> list[str]:
+        """End all that was started, newest first, and undo the rest. What it ended; safe to call again."""
+        ended: list[str] = []
+        for started in reversed(list(self.ledger.processes)):
+            if started.alive():
+                ended.append(started.name)
+            self.ledger.stop(started)
+        if index := self.ledger.facts.get("net"):
+            net = Net(int(index))
+            network.down(net)
+            nodes.clear_cgroups(nodes.cgroup(net))
+        if self.ledger.facts:
+            shutil.rmtree(self.folder)
+        self.ledger = Ledger(self.folder)
+        return ended
+
+    def _up_real(self, count: int) -> ControlPlane:
+        net = network.free()
+        self.ledger.note(net=net.index, kind=REAL)
+        network.up(net)
+        plane = controlplane.start(self.ledger, net.host, net.services, net.kubernetes_service)
+        self._coredns(plane, net)
+        place = nodes.Place(self.ledger, plane.authority, plane.server, net, count)
+        for number in range(1, count + 1):
+            nodes.start(place, number)
+        return plane
+
+    def _up_simulated(self, count: int) -> ControlPlane:
+        self.ledger.note(kind=KWOK)
+        plane = controlplane.start(self.ledger, LOOPBACK, LOOPBACK_SERVICES, LOOPBACK_SERVICE)
+        objects = [nodes.simulated(number) for number in range(1, count + 1)]
+        apply(plane, objects)
+        nodes.start_simulated(self.ledger, plane.kubeconfig)
+        return plane
+
+    def _coredns(self, plane: ControlPlane, net: Net) -> None:
+        corefile = self.folder / "Corefile"
+        corefile.write_text(COREFILE.format(address=net.host, domain=nodes.DOMAIN, kubeconfig=plane.kubeconfig))
+        self.ledger.start("coredns", [gobuild.binaries("coredns") / "coredns", "-conf", corefile])
+
+    def _wait_nodes(self, plane: ControlPlane, count: int) -> None:
+        def ready() -> bool:
+            found = items(plane, "nodes")
+            return sum(condition(node, "Ready") for node in found) == count
+
+        try:
+            eventually("all nodes to be Ready", ready, NODE_SECONDS)
+            # Pods are refused until the namespace has its ServiceAccount.
+            eventually("a ServiceAccount", lambda: names(plane, "serviceaccounts"), 30.0)
+        except TimeoutError as why:
+            logs = "\n".join(self.ledger.tail(started.name) for started in self.ledger.processes)
+            raise RuntimeError(f"{why}\n{logs}") from why
+
+
+def apply(plane: ControlPlane, objects: Iterable[dict[str, Any]]) -> None:
+    """Create or change objects."""
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+
+def items(plane: ControlPlane, what: str) -> list[dict[str, Any]]:
+    """The objects of one resource in namespace default."""
+    return cast(list[dict[str, Any]], json.loads(plane.kubectl("get", what, "-o", "json"))["items"])
+
+
+def names(plane: ControlPlane, what: str) -> list[str]:
+    return [entry["metadata"]["name"] for entry in items(plane, what)]
+
+
+def condition(node: dict[str, Any], kind: str) -> bool:
+    return any(c["type"] == kind and c["status"] == "True" for c in node.get("status", {}).get("conditions", []))
+
+
+def eventually(what: str, look: Callable[[], T | None], seconds: float) -> T:
+    """The first true value of ``look``; raises TimeoutError. A kubectl that fails counts as not yet."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if found := look():
+                return found
+        except subprocess.CalledProcessError:
+            pass
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(0.2)

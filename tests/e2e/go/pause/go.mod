@@ -1,0 +1,4 @@
+module e2e/pause
+
+go 1.26.0
+
