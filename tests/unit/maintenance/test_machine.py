@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.maintenance.schedules import HOLDER, Faults, Schedule, read
-from tests.unit.maintenance.world import NAMESPACE
+from tests.unit.maintenance.world import NAMESPACE, SimPod
 from zktui.core.ports import Refused
+from zktui.core.zookeeper import MemberReport, Zxid
 from zktui.maintenance.effects import CordonNode, CreateLease, EvictPod, Input, Told
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import (
@@ -292,3 +293,68 @@ def test_a_command_is_acknowledged_in_the_very_state_whatever_is_under_way(kind:
         made.horizon = 30
         made.play()
         assert seen == [True]
+
+
+def test_a_cordoned_node_under_the_old_name_is_not_uncordoned() -> None:
+    def replace_it(s: Stage) -> None:
+        s.lose_node("node-1", replaced=True)
+        s.world.nodes["node-1"].unschedulable = True
+
+    played = stage(("node-1",), once(in_step(NodeStep.HOLD), replace_it)).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.world.nodes["node-1"].unschedulable and played.world.nodes["node-1"].version == 99
+
+
+def test_a_cordon_that_came_after_ours_was_undone_is_theirs() -> None:
+    def bare(s: Stage) -> None:
+        node = s.world.nodes["node-1"]
+        node.unschedulable, node.cordoned_by_engine, node.version = False, False, node.version + 1
+
+    def theirs(s: Stage) -> None:
+        node = s.world.nodes["node-1"]
+        node.unschedulable, node.version = True, node.version + 1
+
+    first, second = once(in_step(NodeStep.HOLD), bare), once(lambda s: s.said("uncordoned by someone else"), theirs)
+
+    def when(s: Stage) -> None:
+        first(s)
+        second(s)
+
+    played = stage(("node-1",), when, replace(QUICK, hold=Hold(HoldKind.SECONDS, 10))).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.world.nodes["node-1"].unschedulable
+    assert played.state.run.cordoned == ()
+
+
+def test_a_member_is_back_only_after_it_served_for_the_dwell() -> None:
+    served: dict[str, float] = {}
+
+    def when(s: Stage) -> None:
+        pod = s.world.named("zk-0")
+        if pod is not None and pod.created > 0 and pod.joined:
+            served.setdefault("since", s.now)
+        rejoined = [p for n in s.state.run.nodes for p in n.pods if p.step is PodStep.REJOINED]
+        if rejoined:
+            served.setdefault("rejoined", s.now)
+
+    stage(("node-1",), when, replace(QUICK, dwell=7)).play()
+    assert served["rejoined"] - served["since"] >= 7
+
+
+def test_a_member_is_back_only_once_it_has_caught_up() -> None:
+    """It follows, and its zxid stays behind its leader's of the same epoch: Ready and serving are not enough."""
+    made = stage(("node-1",))
+    made.world.leader = next(p.uid for p in made.world.members() if p.name == "zk-2")
+    real = made.world.report
+
+    def report(pod: SimPod) -> MemberReport:
+        told = real(pod)
+        behind = pod.name == "zk-0" and pod.created > 0 and told.mode.serving
+        return replace(told, zxid=Zxid(made.world.epoch << 32 | 1)) if behind else told
+
+    made.world.report = report
+    made.horizon = 40
+    made.play()
+    assert made.state.run.status is RunStatus.ABORTED
+    assert not made.said("rejoined ")
+    assert any("not caught up" in p.note for n in made.state.run.nodes for p in n.pods)
