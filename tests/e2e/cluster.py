@@ -50,6 +50,13 @@ class Cluster:
     def running(self) -> bool:
         return any(started.alive() for started in self.ledger.processes)
 
+    def dead(self) -> str | None:
+        """The first process that ended by itself, with the end of its log."""
+        for started in self.ledger.processes:
+            if not started.alive():
+                return f"{started.name}\n{self.ledger.tail(started.name)}"
+        return None
+
     def up(self, kind: str, count: int, say: Say) -> ControlPlane:
         """Start it and wait until its nodes are Ready. Ends what it started when that fails.
 
@@ -85,6 +92,7 @@ class Cluster:
             net = Net(int(index))
             network.down(net)
             nodes.clear_cgroups(nodes.cgroup(net))
+            nodes.restore(cast(dict[str, str], self.ledger.facts["settings"]))
         if self.ledger.facts:
             shutil.rmtree(self.folder)
         self.ledger = Ledger(self.folder)
@@ -92,7 +100,7 @@ class Cluster:
 
     def _up_real(self, count: int) -> ControlPlane:
         net = network.free()
-        self.ledger.note(net=net.index, kind=REAL)
+        self.ledger.note(net=net.index, kind=REAL, settings=nodes.kernel_settings())
         network.up(net)
         plane = controlplane.start(self.ledger, net.host, net.services, net.kubernetes_service)
         self._coredns(plane, net)
@@ -116,6 +124,8 @@ class Cluster:
 
     def _wait_nodes(self, plane: ControlPlane, count: int) -> None:
         def ready() -> bool:
+            if dead := self.dead():
+                raise RuntimeError(f"ended by itself: {dead}")
             found = items(plane, "nodes")
             return sum(condition(node, "Ready") for node in found) == count
 
@@ -124,7 +134,7 @@ class Cluster:
             # Pods are refused until the namespace has its ServiceAccount.
             eventually("a ServiceAccount", lambda: names(plane, "serviceaccounts"), 30.0)
         except TimeoutError as why:
-            logs = "\n".join(self.ledger.tail(started.name) for started in self.ledger.processes)
+            logs = "\n".join(self.ledger.tail(path.stem) for path in sorted((self.folder / "log").iterdir()))
             raise RuntimeError(f"{why}\n{logs}") from why
 
 

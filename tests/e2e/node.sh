@@ -4,6 +4,7 @@
 # usage: node.sh NAME FOLDER KUBELET-BIN CONTAINERD-BIN NODE-ADDRESS ARCHIVE...
 set -eu
 name=$1 folder=$2 kubernetes=$3 containerd=$4 address=$5
+logs=$folder/../log/$name
 shift 5
 trap 'exit 0' TERM INT
 export PATH="$containerd:$kubernetes:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -11,11 +12,11 @@ hostname "$name"
 # What containerd, CNI and the kubelet keep at fixed places is this node's own, and gone with it.
 for shared in /run /var/lib /var/log; do mount -t tmpfs -o mode=755 tmpfs "$shared"; done
 until ip -4 -oneline address show dev eth0 2>/dev/null | grep -q "$address/"; do sleep 0.05; done
-containerd --config "$folder/containerd.toml" > "$folder/containerd.log" 2>&1 &
+containerd --config "$folder/containerd.toml" > "$logs-containerd.log" 2>&1 &
 until ctr --address /run/containerd/containerd.sock version > /dev/null 2>&1; do sleep 0.2; kill -0 $!; done
 for archive in "$@"; do
   ctr --address /run/containerd/containerd.sock --namespace k8s.io images import --local "$archive"
 done
 kubelet --config "$folder/kubelet.json" --kubeconfig "$folder/kubeconfig" --root-dir "$folder/kubelet" \
-  --cert-dir "$folder/pki" --hostname-override "$name" --node-ip "$address" > "$folder/kubelet.log" 2>&1 &
+  --cert-dir "$folder/pki" --hostname-override "$name" --node-ip "$address" > "$logs-kubelet.log" 2>&1 &
 wait -n

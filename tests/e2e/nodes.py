@@ -21,6 +21,15 @@ HERE = Path(__file__).parent
 SOCKET = "/run/containerd/containerd.sock"
 DOMAIN = "cluster.local"
 CGROUPS = Path("/sys/fs/cgroup")
+KERNEL_SETTINGS = tuple(
+    f"/proc/sys/{name}"
+    for name in (
+        *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
+        *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"),
+    )
+)
+"""The kubelet sets these (its container manager's setupKernelTunables); they have no namespace."""
+
 HIDDEN = ("/run", "/var/lib", "/var/log")
 """A node has these for itself, so nothing that it shares with this machine may be in them."""
 
@@ -61,11 +70,9 @@ def start(place: Place, number: int) -> None:
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(place, number), indent=1))
     command = [HERE / "node.sh", name(number), folder, gobuild.binaries("kubernetes"), gobuild.binaries("containerd")]
     spaces = ["unshare", "--fork", "--kill-child", "--pid", "--mount", "--net", "--uts", "--mount-proc"]
-    outer = place.ledger.start(
-        f"{name(number)}-namespaces", [*spaces, *command, place.net.node(number), *images.archives().values()]
-    )
+    outer = place.ledger.start(name(number), [*spaces, *command, place.net.node(number), *images.archives().values()])
     inner = _eventually(f"{name(number)}'s namespaces", lambda: _only_child(outer.pid))
-    place.ledger.adopt(name(number), inner)
+    place.ledger.adopt(f"{name(number)}-init", inner)
     network.connect(place.net, number, place.count, inner)
 
 
@@ -86,6 +93,18 @@ def simulated(number: int) -> dict[str, Any]:
         "metadata": {"name": name(number), "labels": labels},
         "status": {"capacity": resources, "allocatable": resources},
     }
+
+
+def kernel_settings() -> dict[str, str]:
+    """What kubelets are about to set for the whole machine, as it is now."""
+    return {path: Path(path).read_text().strip() for path in KERNEL_SETTINGS if Path(path).exists()}
+
+
+def restore(settings: dict[str, str]) -> None:
+    """Undo what the kubelets set."""
+    for path, value in settings.items():
+        if Path(path).read_text().strip() != value:
+            Path(path).write_text(value)
 
 
 def clear_cgroups(name: str) -> None:

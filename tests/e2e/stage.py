@@ -69,9 +69,8 @@ class RealStage(Stage):
         return self
 
     def _serving(self) -> bool:
-        dead = [started.name for started in self.cluster.ledger.processes if not started.alive()]
-        if dead:
-            raise AssertionError(f"ended by themselves: {dead}\n{self.cluster.ledger.tail(dead[0])}")
+        if dead := self.cluster.dead():
+            raise AssertionError(f"ended by itself: {dead}")
         ended = self.zktui("status", "-o", "json")
         if ended.code != 0:
             return False

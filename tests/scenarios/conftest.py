@@ -17,6 +17,13 @@ from tests.scenarios.stage import Stage
 CLUSTER = os.environ.get("ZKTUI_CLUSTER", "embedded")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real nodes and members start, and move, slower than processes on this machine."""
+    if CLUSTER == "real":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     """Four nodes, three members, in quorum. Scenarios uncordon what they cordon."""

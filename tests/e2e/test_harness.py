@@ -1,0 +1,132 @@
+"""The real cluster is what it says: real nodes and pods, names that resolve, and nothing left when it is gone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.e2e import cluster, controlplane, nodes
+from tests.e2e.cluster import Cluster
+from tests.e2e.controlplane import ControlPlane
+from tests.e2e.ledger import Ledger
+from tests.e2e.network import Net
+from tests.e2e.stage import MANIFEST, RealStage
+from tests.scenarios.stage import eventually
+
+
+def exec_in(stage: RealStage, pod: str, *command: str) -> str:
+    ended = stage.kubectl("exec", pod, "--", *command)
+    assert ended.code == 0, ended
+    return ended.out.strip()
+
+
+def get(stage: RealStage, *what: str) -> Any:
+    ended = stage.kubectl("get", *what, "-o", "json")
+    assert ended.code == 0, ended
+    return ended.json()
+
+
+def test_four_real_nodes(stage: RealStage) -> None:
+    found = get(stage, "nodes")["items"]
+    assert [node["metadata"]["name"] for node in found] == ["node-1", "node-2", "node-3", "node-4"]
+    for node in found:
+        assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.37.2"
+        assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://")
+        assert cluster.condition(node, "Ready")
+    assert stage.kubectl("version", "-o", "json").json()["serverVersion"]["gitVersion"] == "v1.37.2"
+
+
+def test_a_member_knows_its_name_and_its_peers_by_dns(stage: RealStage) -> None:
+    assert exec_in(stage, "zk-1", "hostname") == "zk-1"
+    assert exec_in(stage, "zk-1", "hostname", "-f") == "zk-1.zk-hs.default.svc.cluster.local"
+    assert exec_in(stage, "zk-1", "cat", "/var/lib/zookeeper/data/myid") == "2"
+    address = exec_in(stage, "zk-1", "getent", "hosts", "zk-0.zk-hs.default.svc.cluster.local").split()[0]
+    assert address == get(stage, "pod", "zk-0")["status"]["podIP"]
+
+
+def test_a_member_runs_as_its_user_on_a_volume_of_its_group(stage: RealStage) -> None:
+    # ls names user and group as the image knows them.
+    assert exec_in(stage, "zk-0", "ls", "-ld", "/var/lib/zookeeper/data").split()[2:4] == ["zookeeper", "zookeeper"]
+    assert exec_in(stage, "zk-0", "ps", "-o", "user=", "-C", "java") == "zookeeper"
+    claims = get(stage, "pvc", "-l", "app=zk")["items"]
+    assert {claim["status"]["phase"] for claim in claims} == {"Bound"}
+
+
+def test_what_one_member_wrote_another_reads(stage: RealStage) -> None:
+    path = f"/e2e-{time.time_ns()}"
+    exec_in(stage, "zk-0", "zkCli.sh", "create", path, "world")
+    assert "world" in exec_in(stage, "zk-1", "zkCli.sh", "get", path)
+
+
+def test_logs_are_the_servers_own(stage: RealStage) -> None:
+    ended = stage.kubectl("logs", "zk-0", "--tail", "5")
+    assert len(ended.out.splitlines()) == 5
+    assert "[myid:" in ended.out
+
+
+def test_simulated_nodes_have_a_real_budget_and_eviction(simulated: ControlPlane) -> None:
+    simulated.kubectl("apply", "-f", str(MANIFEST))
+
+    def allowed() -> bool:
+        budget = json.loads(simulated.kubectl("get", "pdb", "zk-pdb", "-o", "json"))
+        return budget.get("status", {}).get("disruptionsAllowed") == 1
+
+    eventually("a budget of one", allowed, 60.0)
+    pods = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in cluster.items(simulated, "pods")}
+    assert len(set(pods.values())) == 3, "the manifest's anti-affinity holds"
+    for node in set(pods.values()):
+        simulated.kubectl("cordon", node)
+    simulated.kubectl("cordon", *(set(cluster.names(simulated, "nodes")) - set(pods.values())))
+    assert evict(simulated, "zk-0").returncode == 0
+    eventually("zk-0 to wait for a node", lambda: not place(simulated, "zk-0"), 30.0)
+    eventually("the budget to be spent", lambda: not allowed(), 30.0)
+    refused = evict(simulated, "zk-1")
+    assert refused.returncode == 1
+    assert "Cannot evict pod as it would violate the pod's disruption budget." in refused.stderr
+    simulated.kubectl("uncordon", *cluster.names(simulated, "nodes"))
+    eventually("a budget of one again", allowed, 60.0)
+
+
+def place(plane: ControlPlane, pod: str) -> str | None:
+    spec = json.loads(plane.kubectl("get", "pod", pod, "-o", "json"))["spec"]
+    return spec.get("nodeName")
+
+
+def evict(plane: ControlPlane, pod: str) -> subprocess.CompletedProcess[str]:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": "default"}}
+    url = f"/api/v1/namespaces/default/pods/{pod}/eviction"
+    program = controlplane.gobuild.binaries("kubernetes") / "kubectl"
+    return subprocess.run(
+        [program, "--kubeconfig", plane.kubeconfig, "create", "--raw", url, "-f", "-"],
+        input=json.dumps(body),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": str(plane.ledger.folder), "PATH": "/usr/bin:/bin"},
+    )
+
+
+def test_down_cleans_up_after_an_up_that_was_killed(folder: Path, stage: RealStage) -> None:
+    state = folder / "crashed"
+    command = [sys.executable, "-m", "tests.e2e", "up", "--count", "2", "--folder", str(state)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as starting:
+        eventually("its first node", lambda: any(p.name == "node-1" for p in Ledger(state).processes), 60.0)
+        starting.send_signal(signal.SIGKILL)
+    crashed = Cluster(state)
+    pids = [started.pid for started in crashed.ledger.processes]
+    net = Net(int(crashed.ledger.facts["net"]))
+    assert crashed.running
+
+    crashed.down()
+
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert not state.exists()
+    assert net.bridge not in subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
+    assert str(state) not in Path("/proc/self/mountinfo").read_text()
+    assert not list(nodes.CGROUPS.glob(f"*/{nodes.cgroup(net)}"))
+    assert stage.cluster.dead() is None, "another cluster is not touched"
