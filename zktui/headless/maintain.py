@@ -74,7 +74,7 @@ async def attend(engine: Engine) -> int:
 def go_or_no_go(plan: Plan) -> int:
     """0 go; 4 when all that says stop is a missing permission; 3 for every other no-go."""
     if plan.go:
-        return EXIT_DONE
+        return EXIT_BLOCKED if plan.would_wait else EXIT_DONE
     return EXIT_FORBIDDEN if all(stop.code == "permission" for stop in plan.stops) else EXIT_BLOCKED
 
 
@@ -82,6 +82,11 @@ def _options(request: Request) -> Options:
     hold = request.hold
     if hold is None:
         hold = Hold(HoldKind.SECONDS, 0.0) if request.yes else Hold(HoldKind.ASK)
+    if hold.kind is HoldKind.LEAVE and len(request.nodes) > 1:
+        raise UsageError(
+            "--hold leave takes one node: the members of a second one would have nowhere to go.",
+            "Run it for one node after another.",
+        )
     if hold.kind is HoldKind.ASK and not request.plan_only and not interactive():
         raise UsageError(
             "There is no terminal to ask whether to begin, or when to uncordon.",

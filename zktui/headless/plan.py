@@ -18,8 +18,16 @@ def text(plan: Plan) -> str:
         lines += ["", *_node(number, node)]
     if plan.findings:
         lines += ["", *(_finding(finding, "") for finding in plan.findings)]
-    lines += ["", "go: nothing in the review says stop" if plan.go else f"no-go: {count(len(plan.stops), 'stop')}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", verdict(plan)])
+
+
+def verdict(plan: Plan) -> str:
+    """Go or no-go, in one line."""
+    if not plan.go:
+        return f"no-go: {count(len(plan.stops), 'stop')}"
+    if plan.would_wait:
+        return "no-go now: a run would wait before its first eviction until the others serve"
+    return "go: nothing in the review says stop"
 
 
 def _headline(plan: Plan) -> str:
@@ -65,7 +73,7 @@ def document(plan: Plan) -> Document:
     return {
         "apiVersion": "zktui/v1",
         "kind": "Plan",
-        "go": plan.go,
+        "go": plan.go and not plan.would_wait,
         "evictions": plan.evictions,
         "elections": plan.elections,
         "reasons": list(plan.reasons),

@@ -165,6 +165,11 @@ class Plan:
     def stops(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.every_finding() if finding.level is Level.STOP)
 
+    @property
+    def would_wait(self) -> bool:
+        """A run could begin, and would stand before its first gate until something else has changed."""
+        return any(finding.code == "degraded" for finding in self.findings)
+
     def every_finding(self) -> tuple[Finding, ...]:
         found = list(self.findings)
         for node in self.nodes:
@@ -329,7 +334,6 @@ class Run:
     current: int = 0
     """Index of the node at work."""
     started_at: float | None = None
-    started_wall: float | None = None
     ended_at: float | None = None
     message: str = ""
     """What it is doing or why it stopped, in one sentence."""

@@ -85,7 +85,11 @@ class MainScreen(Screen[None]):
         self._chosen: EnsembleKey | None = None
         self._situation: Situation | None = None
         self._tab = "ensemble"
+        # Held, not looked up: facts go on coming while the screen is being taken down and has no children any more.
         self._banner = Banner(id="banner")
+        self._tabs = TabLine(TABS, id="tabs")
+        self._words = Static(id="situation", markup=False)
+        self._top = Horizontal(id="top")
         self._ensemble_pane = EnsemblePane()
         self._nodes_pane = NodesPane()
         self._log_pane = LogPane(session, id="logs")
@@ -93,10 +97,10 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield self._banner
-        yield TabLine(TABS, id="tabs")
-        yield Static(id="situation", markup=False)
+        yield self._tabs
+        yield self._words
         with Vertical(id="panes"):
-            with Horizontal(id="top"):
+            with self._top:
                 yield self._ensemble_pane
                 yield self._nodes_pane
             yield self._log_pane
@@ -164,7 +168,7 @@ class MainScreen(Screen[None]):
             self.set_focus(None)
             words: list[Content] = [content(Piece(now.headline, now.tone)), Content("")]
             words += [content(line) for line in now.lines]
-            self.query_one("#situation", Static).update(Content("\n").join(words))
+            self._words.update(Content("\n").join(words))
         elif self.focused is None:
             self._ensemble_pane.grid.focus()
 
@@ -172,7 +176,7 @@ class MainScreen(Screen[None]):
         """The upper panes take what their rows need, within a third of the screen."""
         rows = max(self._ensemble_pane.lines_needed, len(view.nodes) + 2)
         height = max(8, min(rows, max(9, self.size.height // 3)))
-        top = self.query_one("#top")
+        top = self._top
         wanted = None if self.has_class("-tabbed") or self.has_class("-zoomed") else height
         if wanted is None:
             top.styles.clear_rule("height")
@@ -205,7 +209,7 @@ class MainScreen(Screen[None]):
         shown |= {"ensemble": self._tab == "ensemble", "nodes": self._tab == "nodes"}
         for name, on in shown.items():
             self.query_one(f"#{name}").set_class(on, "-shown")
-        self.query_one(TabLine).choose("ensemble" if top else self._tab)
+        self._tabs.choose("ensemble" if top else self._tab)
 
     def on_tab_line_chosen(self, event: TabLine.Chosen) -> None:
         self.action_focus_pane(event.name)
