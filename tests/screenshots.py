@@ -51,10 +51,13 @@ class Photographer:
         self.pilot = pilot
 
     async def see(self, *texts: str) -> None:
-        """Wait until the screen shows all of the texts."""
-        async with asyncio.timeout(DEADLINE):
-            while not all(text in screen_text(self.pilot) for text in texts):
-                await self.pilot.pause(0.1)
+        """Wait until the screen shows all of the texts. Raises AssertionError with the screen as it is."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while not all(text in screen_text(self.pilot) for text in texts):
+                    await self.pilot.pause(0.1)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain for {texts}:\n{screen_text(self.pilot)}") from None
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -94,7 +97,7 @@ async def session(stage: Stage, folder: Path, take: Callable[[Photographer, Any]
 
 
 async def browse(shots: Photographer, _: Connection) -> None:
-    """Ensemble with everything beside it; logs; znodes."""
+    """Ensemble with everything beside it; znodes."""
     await shots.press("3")
     await shots.see("brokers")
     await shots.press("g")
@@ -107,9 +110,6 @@ async def browse(shots: Photographer, _: Connection) -> None:
     await shots.press("3", "z")
     await shots.see("jmx_port")
     shots.shoot("znodes")
-    await shots.press("z", "2", "z")
-    await shots.see("follow")
-    shots.shoot("logs")
 
 
 async def small(shots: Photographer, _: Connection) -> None:
@@ -138,13 +138,18 @@ async def maintain(shots: Photographer, connection: Connection, leader: Any) -> 
     await shots.press("s")
     await shots.see("Drain")
     await shots.press("y")
-    await shots.see("away for", "serves for")
+    await shots.see("is on its way", "quorum 2/3")
+    await shots.see("serves for 5 s", "quorum 3/3")
     shots.shoot("running")
     await shots.see("YOURS")
     await shots.press("u")
     await shots.see("DONE")
     shots.shoot("done")
     await shots.press("enter")
+    await shots.see("Ensemble zk")
+    await shots.press("2", "z")
+    await shots.see("follow", "LEADING")
+    shots.shoot("logs")
 
 
 async def blocked(shots: Photographer, connection: Connection, ensemble: Any) -> None:

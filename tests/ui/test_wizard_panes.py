@@ -14,6 +14,7 @@ from zktui.core.zookeeper import Mode
 from zktui.maintenance.model import (
     BudgetSample,
     Event,
+    Finding,
     GateName,
     Hold,
     HoldKind,
@@ -306,6 +307,13 @@ def test_the_summary_tells_times_and_how_to_finish_by_hand() -> None:
 def test_a_review_in_one_word(level: Level | None, light: Light, word: str) -> None:
     told = plan.answer(states.review(level))
     assert (told.light, told.word) == (light, word)
+
+
+def test_a_run_that_would_stand_before_its_first_gate_is_not_ready() -> None:
+    degraded = Finding(Level.WARN, "default/zk: 2 of 3 voters serve", "the others serve", "degraded")
+    told = plan.answer(replace(states.review(None), findings=(degraded,)))
+    assert (told.light, told.word) == (Light.WAITING, "NOT NOW")
+    assert "2 of 3 voters serve" in told.sentence
 
 
 @pytest.mark.parametrize("narrow", [False, True])

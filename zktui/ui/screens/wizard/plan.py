@@ -28,6 +28,9 @@ def answer(plan: Plan) -> Answer:
         return Answer(Light.BLOCKED, STOP, "STOP", f"{first}.{more}")
     warnings = sum(finding.level is Level.WARN for _, finding in told(plan))
     cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}.".capitalize()
+    if plan.would_wait:
+        why = next(sentence(who, finding) for who, finding in told(plan) if finding.code == "degraded").rstrip(".")
+        return Answer(Light.WAITING, "…", "NOT NOW", f"{why}. A run would wait before its first eviction.")
     if warnings:
         known = "thing" if warnings == 1 else "things"
         return Answer(Light.WAITING, "!", "READY", f"{cost} {warnings} {known} you should know first.")

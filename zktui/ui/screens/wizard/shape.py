@@ -60,7 +60,7 @@ def ensemble(members: Sequence[Member], run: Run | None, now: float, width: int)
     lines: list[list[Cell]] = []
     for member in members:
         leads = member.role is Mode.LEADER and member.report.fresh(now)
-        node_name = printable(member.pod.node or "no node")
+        node_name = printable(member.pod.node or "–")
         lines.append(
             [
                 Piece(f" {member.pod.name}"),
