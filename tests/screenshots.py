@@ -148,7 +148,7 @@ async def maintain(shots: Photographer, connection: Connection, leader: Any) -> 
     await shots.press("enter")
     await shots.see("Ensemble zk")
     await shots.press("2", "z")
-    await shots.see("follow", "LEADING")
+    await shots.see("follow", "Peer state changed: following - broadcast")
     shots.shoot("logs")
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from zktui.headless.maintain import Request
 
 
+GOODBYE = 0.5
+"""Seconds for ZooKeeper sessions to close: one that is just dropped stays on its server until it expires."""
+
+
 def run_status(settings: Settings, output: str) -> int:
     """`zktui status`. Returns its exit code; raises ZktuiError."""
     from zktui.headless.status import status
@@ -127,7 +131,7 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
         )
     finally:
         await feeds.stop()
-        members.close()
+        members.close(GOODBYE)
         connection.close()
 
 
