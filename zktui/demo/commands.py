@@ -226,6 +226,37 @@ def _long(path: Path, label: str) -> str:
     return f"{stat.filemode(found.st_mode)} {found.st_nlink} {USER} {USER} {found.st_size:>6} {when} {label}"
 
 
+async def _touch(container: Container, args: list[str]) -> Answer:
+    """``touch FILE…``: makes files that are not there."""
+    err = ""
+    for name in args:
+        path = container.files.path(container.spec, name)
+        if container.files.read_only(container.spec, name):
+            err += f"touch: cannot touch '{name}': Read-only file system\n"
+        elif not path.parent.is_dir():
+            err += f"touch: cannot touch '{name}': No such file or directory\n"
+        else:
+            path.touch()
+    return Answer(err=err, code=1 if err else 0)
+
+
+async def _rm(container: Container, args: list[str]) -> Answer:
+    """``rm [-f] FILE…``: no folders."""
+    forced = "-f" in args
+    err = ""
+    for name in [word for word in args if not word.startswith("-")]:
+        path = container.files.path(container.spec, name)
+        if not path.exists():
+            err += "" if forced else f"rm: cannot remove '{name}': No such file or directory\n"
+        elif container.files.read_only(container.spec, name):
+            err += f"rm: cannot remove '{name}': Read-only file system\n"
+        elif path.is_dir():
+            err += f"rm: cannot remove '{name}': Is a directory\n"
+        else:
+            path.unlink()
+    return Answer(err=err, code=1 if err else 0)
+
+
 async def _echo(_container: Container, args: list[str]) -> Answer:
     return Answer(" ".join(args) + "\n")
 
@@ -310,6 +341,8 @@ COMMANDS: dict[str, Callable[[Container, list[str]], Awaitable[Answer]]] = {
     "ls": _ls,
     "pkill": _pkill,
     "ps": _ps,
+    "rm": _rm,
+    "touch": _touch,
     "true": _true,
     "zkServer.sh": _zk_server,
     "zookeeper-ready": _zookeeper_ready,

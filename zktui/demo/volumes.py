@@ -54,17 +54,20 @@ class PodFiles:
     def path(self, container: Object, inside: str) -> Path:
         """Where the container's absolute path ``inside`` is here. Never outside of the pod's own folders."""
         wanted = _normal(inside)
-        best: tuple[int, Path] | None = None
-        for entry in children(container, "volumeMounts"):
-            place = _normal(entry["mountPath"])
-            if place == wanted or place in wanted.parents:
-                base = self._volumes[entry["name"]].joinpath(*_normal(entry.get("subPath") or "/").parts[1:])
-                found = base.joinpath(*wanted.relative_to(place).parts)
-                if best is None or len(place.parts) > best[0]:
-                    best = len(place.parts), found
-        if best is not None:
-            return best[1]
-        return self.scratch(container).joinpath(*wanted.parts[1:])
+        entry = _mount_of(container, wanted)
+        if entry is None:
+            return self.scratch(container).joinpath(*wanted.parts[1:])
+        base = self._volumes[entry["name"]].joinpath(*_normal(entry.get("subPath") or "/").parts[1:])
+        return base.joinpath(*wanted.relative_to(_normal(entry["mountPath"])).parts)
+
+    def read_only(self, container: Object, inside: str) -> bool:
+        """Is the path on a mount that can't be written to, as a ConfigMap's never can?"""
+        entry = _mount_of(container, _normal(inside))
+        if entry is None:
+            return False
+        volumes = {volume["name"]: volume for volume in children(self._pod, "spec", "volumes")}
+        kinds = {"configMap", "secret", "projected", "downwardAPI"}
+        return bool(entry.get("readOnly")) or bool(kinds & volumes[entry["name"]].keys())
 
     def scratch(self, container: Object) -> Path:
         """The container's own writable layer."""
@@ -78,6 +81,13 @@ class PodFiles:
     def delete(self) -> None:
         """Remove everything but the claims' disks."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _mount_of(container: Object, wanted: PurePosixPath) -> Object | None:
+    """The volumeMount that an absolute path is on: the deepest of those that hold it."""
+    held = [(_normal(entry["mountPath"]), entry) for entry in children(container, "volumeMounts")]
+    found = [(len(place.parts), entry) for place, entry in held if place == wanted or place in wanted.parents]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _normal(inside: str) -> PurePosixPath:

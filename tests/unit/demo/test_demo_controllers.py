@@ -156,6 +156,24 @@ def test_a_budget_over_nothing_allows_nothing(store: Store, events: EventRecorde
     assert figures(store) == (0, 0, 0, 0)
 
 
+def test_a_budget_whose_scale_is_unknown_allows_nothing_and_stays_behind(store: Store, events: EventRecorder):
+    pod(store, "zk-0", owner={"metadata": {"uid": "of-another-set"}})
+    budget(store, minAvailable=0)
+    controller = DisruptionController(store, events)
+    controller.reconcile()
+    assert figures(store) == (1, 0, 1, 1)
+    spec = {"minAvailable": None, "maxUnavailable": 1}
+    store.change(BUDGETS, "default", "zk-pdb", lambda obj: obj["spec"].update(spec))
+    controller.reconcile()
+    controller.reconcile()
+    assert figures(store) == (1, 0, 1, 0)
+    found = store.get(BUDGETS, "default", "zk-pdb")
+    assert (found["metadata"]["generation"], found["status"]["observedGeneration"]) == (2, 1)
+    (said,) = found["status"]["conditions"]
+    assert (said["status"], said["reason"]) == ("False", "SyncFailed")
+    assert said["message"] == 'found no controllers for pod "zk-0"'
+
+
 @pytest.mark.parametrize(("value", "total", "expected"), [(2, 3, 2), ("50%", 3, 2), ("100%", 3, 3), ("1%", 3, 1)])
 def test_percentages_round_up(value: Any, total: int, expected: int):
     assert scaled(value, total) == expected

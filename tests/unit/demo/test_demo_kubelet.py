@@ -114,7 +114,7 @@ def container(pod: Object) -> Object:
 
 
 async def test_a_pod_runs_and_leaves_nothing_behind(node: Node, tmp_path: Path):
-    node.pod()
+    node.pod(terminationGracePeriodSeconds=1)
     running = await node.until(is_ready)
     assert running["status"]["phase"] == "Running"
     assert running["status"]["podIP"].startswith("127.") and running["status"]["hostIP"].startswith("127.")
@@ -379,6 +379,15 @@ async def test_commands_answer_as_in_the_container(member: Container, argv: list
     assert await outcome(member, *argv) == (out, "", code)
 
 
+async def test_files_are_made_and_removed_in_the_container_only(member: Container):
+    assert await outcome(member, "touch", "/etc/new", "/etc/../../../etc/motd") == ("", "", 0)
+    assert await outcome(member, "ls", "/etc") == ("motd\nnew\n", "", 0)
+    assert await outcome(member, "cat", "/etc/motd") == ("hello\n", "", 0)
+    assert await outcome(member, "rm", "/etc/new") == ("", "", 0)
+    assert await outcome(member, "rm", "-f", "/etc/new") == ("", "", 0)
+    assert await outcome(member, "ls", "/etc") == ("motd\n", "", 0)
+
+
 @pytest.mark.parametrize(
     ("argv", "words", "code"),
     [
@@ -386,7 +395,10 @@ async def test_commands_answer_as_in_the_container(member: Container, argv: list
         (["cat", "/etc"], "cat: /etc: Is a directory\n", 1),
         (["sh"], "only runs sh -c COMMAND", 2),
         (["sh", "-c", "vim"], "sh: 1: vim: not found\n", 127),
-        (["rm", "-rf", "/"], 'exec: "rm": executable file not found in $PATH', 127),
+        (["vim"], 'exec: "vim": executable file not found in $PATH', 127),
+        (["rm", "-rf", "/"], "rm: cannot remove '/': Is a directory\n", 1),
+        (["rm", "/no"], "rm: cannot remove '/no': No such file or directory\n", 1),
+        (["touch", "/no/where"], "touch: cannot touch '/no/where': No such file or directory\n", 1),
         (["sh", "-c", "cat /etc/motd; id"], "single commands only", 2),
     ],
 )

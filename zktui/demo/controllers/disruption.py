@@ -24,6 +24,10 @@ def scaled(value: Any, total: int) -> int:
     return int(value)
 
 
+class NoController(Exception):
+    """The scale that a budget is relative to can't be found; the message is Kubernetes'."""
+
+
 class DisruptionController(Controller):
     """Keeps ``status`` of every PodDisruptionBudget."""
 
@@ -43,27 +47,43 @@ class DisruptionController(Controller):
             pod
             for pod in self.store.list("pods", namespace_of(budget))[0]
             if matches_selector(spec.get("selector"), labels_of(pod))
-            and child(pod, "status").get("phase") not in ("Succeeded", "Failed")
         ]
-        expected, desired = self._wanted(spec, pods)
+        try:
+            expected, desired = self._wanted(spec, pods)
+        except NoController as why:
+            self._fail(budget, str(why))
+            return None
         held, again = self._disrupted(budget, pods)
         healthy = sum(1 for pod in pods if is_ready(pod) and not _leaving(pod) and name_of(pod) not in held)
         allowed = max(healthy - desired, 0) if expected > 0 else 0
+        generation = int(meta(budget).get("generation", 1))
         status: Object = {
-            "observedGeneration": meta(budget).get("generation", 1),
+            "observedGeneration": generation,
             "currentHealthy": healthy,
             "desiredHealthy": desired,
             "expectedPods": expected,
             "disruptionsAllowed": allowed,
-            "conditions": [_condition(budget, allowed)],
+            "conditions": [_condition(budget, "SufficientPods" if allowed else "InsufficientPods", "", generation)],
         }
         if held:
             status["disruptedPods"] = held
         self.set_status(BUDGETS, budget, status)
         return again
 
+    def _fail(self, budget: Object, why: str) -> None:
+        """Allow nothing, and leave the rest as it was: observedGeneration stays behind a changed budget."""
+        words = f"Failed to calculate the number of expected pods: {why}"
+        self.events.record(budget, "Warning", "CalculateExpectedPodCountFailed", words, component="controllermanager")
+        seen = int(child(budget, "status").get("observedGeneration") or 0)
+        failed = _condition(budget, "SyncFailed", why, seen)
+        status = {**child(budget, "status"), "disruptionsAllowed": 0, "conditions": [failed]}
+        self.set_status(BUDGETS, budget, status)
+
     def _wanted(self, spec: Object, pods: list[Object]) -> tuple[int, int]:
-        """(expectedPods, desiredHealthy): relative to the controllers' scale, unless minAvailable is a number."""
+        """(expectedPods, desiredHealthy): relative to the controllers' scale, unless minAvailable is a number.
+
+        Raises :class:`NoController`.
+        """
         least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
         if most is not None:
             expected = self._scale(pods)
@@ -74,7 +94,10 @@ class DisruptionController(Controller):
         return len(pods), int(least or 0)
 
     def _scale(self, pods: list[Object]) -> int:
-        """The sum of the replicas of all controllers of these pods; pods without one don't count."""
+        """The sum of the replicas of all controllers of these pods; pods that have no owner don't count.
+
+        Raises :class:`NoController` for an owner that is gone or that can't be scaled.
+        """
         total, seen = 0, set[str]()
         for pod in pods:
             owner = controller_of(pod)
@@ -83,8 +106,9 @@ class DisruptionController(Controller):
             seen.add(owner["uid"])
             resource = SCALED.get(owner["kind"])
             found = self.store.find(resource, namespace_of(pod), owner["name"]) if resource else None
-            if found is not None and meta(found)["uid"] == owner["uid"]:
-                total += int(child(found, "spec").get("replicas", 1))
+            if found is None or meta(found)["uid"] != owner["uid"]:
+                raise NoController(f'found no controllers for pod "{name_of(pod)}"')
+            total += int(child(found, "spec").get("replicas", 1))
         return total
 
     def _disrupted(self, budget: Object, pods: list[Object]) -> tuple[dict[str, str], float | None]:
@@ -110,16 +134,16 @@ def _leaving(pod: Object) -> bool:
     return bool(meta(pod).get("deletionTimestamp"))
 
 
-def _condition(budget: Object, allowed: int) -> Object:
+def _condition(budget: Object, reason: str, message: str, generation: int) -> Object:
     """The condition DisruptionAllowed, with the time of its last change."""
-    status = "True" if allowed else "False"
+    status = "True" if reason == "SufficientPods" else "False"
     old = condition(budget, "DisruptionAllowed")
     same = old is not None and old.get("status") == status
     return {
         "type": "DisruptionAllowed",
         "status": status,
-        "reason": "SufficientPods" if allowed else "InsufficientPods",
-        "message": "",
-        "observedGeneration": meta(budget).get("generation", 1),
+        "reason": reason,
+        "message": message,
+        "observedGeneration": generation,
         "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else now(),
     }
