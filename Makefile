@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
-EMBEDDED := tests/unit tests/ui tests/snapshots tests/scenarios
+EMBEDDED := tests/unit tests/ui tests/scenarios
 
 .PHONY: help demo test lint format screenshots bench lock clean need-python need-java need-maven zookeeper
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ demo: $(VENV)/.run need-java zookeeper ## a live three-member ensemble on four n
 	@$(PY) -m zktui demo $(ARGS)
 
 test: $(VENV)/.dev need-java zookeeper ## every test, with real ZooKeeper servers in it
-	@$(PY) -m pytest $(ARGS) $(EMBEDDED)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS) $(EMBEDDED)
 
 lint: $(VENV)/.dev ## ruff, pyright strict and the import contracts
 	@$(VENV)/bin/ruff check zktui tests

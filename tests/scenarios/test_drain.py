@@ -162,7 +162,7 @@ def test_the_leaders_node_by_keys(stage: Stage, znodes: Znodes, folder: Path) ->
         terminal.wait(f"Drain {leader['node']}?")
         terminal.press("y")
         # What a person who looks up must be told while the member is away, and then that it is back.
-        terminal.wait("budget allows 0", f"{leader['pod']} away", deadline=20)
+        terminal.wait("budget allows 0", f"{leader['pod']} is on its way", deadline=30)
         terminal.wait("YOURS", f"{leader['node']} is drained", "quorum 3/3", deadline=60)
         nodes = {n["name"]: n for n in stage.zktui("status", "-o", "json").json()["nodes"]}
         assert nodes[leader["node"]]["unschedulable"] is True
