@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,18 @@ class ControlPlane:
 
 def start(ledger: Ledger, address: str, services: str, first_service: str) -> ControlPlane:
     """Start it on ``address``; returns when /readyz says ok (seconds). Services get addresses of that range."""
+    plane, signing = start_server(ledger, address, services, first_service)
+    _controllers(plane, signing)
+    return plane
+
+
+def start_server(
+    ledger: Ledger, address: str, services: str, first_service: str, **more: str
+) -> tuple[ControlPlane, Path]:
+    """etcd and the API server alone, where objects stay as they are written; and the key that signs tokens.
+
+    ``more`` are flags of the API server, with underscores.
+    """
     authority = Authority(ledger.folder / "pki")
     etcd = _etcd(ledger)
     port = _free_port(address)
@@ -46,10 +59,17 @@ def start(ledger: Ledger, address: str, services: str, first_service: str) -> Co
     admin = authority.issue("admin", "kubernetes-admin", ["system:masters"])
     kubeconfig = authority.kubeconfig(ledger.folder / "kubeconfig", server, admin)
     plane = ControlPlane(server, kubeconfig, authority, ledger)
-    signing = _apiserver(plane, etcd, address, port, services, first_service)
+    flags = {
+        "etcd-servers": etcd,
+        "bind-address": address,
+        "secure-port": str(port),
+        "service-cluster-ip-range": services,
+    }
+    signing = _apiserver(
+        plane, [address, first_service], {**flags, **{k.replace("_", "-"): v for k, v in more.items()}}
+    )
     _wait_ready(plane)
-    _controllers(plane, signing)
-    return plane
+    return plane, signing
 
 
 def _etcd(ledger: Ledger) -> str:
@@ -70,18 +90,16 @@ def _etcd(ledger: Ledger) -> str:
     return client
 
 
-def _apiserver(plane: ControlPlane, etcd: str, address: str, port: int, services: str, first_service: str) -> Path:
+def _apiserver(plane: ControlPlane, addresses: Sequence[str], flags: Mapping[str, str]) -> Path:
     """Start the API server; the key that ServiceAccount tokens are signed with."""
     issue, ca = plane.authority.issue, plane.authority.own.certificate
-    names = [address, first_service, "localhost", "kubernetes", "kubernetes.default.svc", "127.0.0.1"]
+    names = [*addresses, "localhost", "kubernetes", "kubernetes.default.svc", "127.0.0.1"]
     serving = issue("apiserver", "kube-apiserver", (), dict.fromkeys(names))
     to_kubelets = issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
     private, public = plane.authority.signing_key()
     options = {
-        "etcd-servers": etcd,
-        "bind-address": address,
-        "advertise-address": address,
-        "secure-port": port,
+        **flags,
+        "advertise-address": addresses[0],
         "tls-cert-file": serving.certificate,
         "tls-private-key-file": serving.key,
         "client-ca-file": ca,
@@ -91,7 +109,6 @@ def _apiserver(plane: ControlPlane, etcd: str, address: str, port: int, services
         "service-account-issuer": ISSUER,
         "service-account-key-file": public,
         "service-account-signing-key-file": private,
-        "service-cluster-ip-range": services,
         "kubelet-certificate-authority": ca,
         "kubelet-client-certificate": to_kubelets.certificate,
         "kubelet-client-key": to_kubelets.key,
@@ -99,6 +116,9 @@ def _apiserver(plane: ControlPlane, etcd: str, address: str, port: int, services
         # Seconds that watches and requests in flight get when it ends; nobody waits for them here.
         "shutdown-delay-duration": "0s",
     }
+    if ipaddress.ip_address(addresses[0]).is_loopback:
+        # Such an address may not be an endpoint of the kubernetes Service, which then has none.
+        options["endpoint-reconciler-type"] = "none"
     plane.ledger.start("kube-apiserver", [gobuild.binaries("kubernetes") / "kube-apiserver", *_flags(options)])
     return private
 
