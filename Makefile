@@ -53,7 +53,7 @@ need-python:
 		{ echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 2; }
 
 need-java:
-	@java -version >/dev/null 2>&1 || \
+	@"$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version >/dev/null 2>&1 || \
 		{ echo "The demo's ZooKeeper servers need Java 11 or later. On Debian or Ubuntu: apt-get install openjdk-17-jdk-headless"; exit 2; }
 
 # ZooKeeper itself: found where it is installed, else fetched once into the user's cache by Maven.

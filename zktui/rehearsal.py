@@ -17,6 +17,7 @@ from zktui.errors import EXIT_USAGE, UsageError, ZktuiError
 
 READY = "members serve after"
 """What the demo prints once every member serves; with --members 0 too."""
+ITS_ERROR = "zktui demo: "
 LATE = "not all members are ready yet"
 STOP = 20.0
 """Seconds for its servers to end; then it is killed, and they die with it."""
@@ -54,13 +55,14 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
         if READY in line or LATE in line:
             sys.stdout.write(line.replace("; Ctrl-C ends", "").replace(" Ctrl-C ends", "") + "\n")
             return
-        if "kubectl --kubeconfig" not in line:
+        said = line
+        # What the demo says of itself in dying is told once, as this program's error.
+        if "kubectl --kubeconfig" not in line and not line.startswith(ITS_ERROR):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
-        said = line
     code = process.wait()
     if code == EXIT_USAGE:
-        raise UsageError(said.removeprefix("zktui demo: "))
+        raise UsageError(said.removeprefix(ITS_ERROR))
     raise ZktuiError(f"The demo cluster ended while it started (exit code {code}).", "What it said is above.")
 
 

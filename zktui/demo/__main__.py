@@ -85,7 +85,9 @@ async def _run(options: argparse.Namespace) -> None:
             say(f"kubectl --kubeconfig {options.write_kubeconfig} get pods -o wide")
         try:
             await cluster.wait_ready()
-            say(f"{options.members} members serve after {asyncio.get_running_loop().time() - begun:.1f} s; Ctrl-C ends")
+            say(
+                f"{min(options.members, options.nodes)} members serve after {asyncio.get_running_loop().time() - begun:.1f} s; Ctrl-C ends"
+            )
         except TimeoutError:
             say("not all members are ready yet; look at their logs. Ctrl-C ends")
         await asyncio.Event().wait()

@@ -194,12 +194,16 @@ class DemoCluster:
         fresh.replace(path)
 
     async def wait_ready(self, seconds: float = 90) -> None:
-        """Until every member is Ready, which here means that it serves; raises TimeoutError."""
+        """Until every member that has a node is Ready, which here means that it serves; raises TimeoutError.
+
+        Anti-affinity keeps members apart: with fewer nodes than members the rest stays Pending.
+        """
+        wanted = min(self._members, self._nodes)
         async with asyncio.timeout(seconds):
             version = self.store.version
             ready = self._count_ready()
             changes = self.store.subscribe("pods", since_rv=version)
-            while ready < self._members:
+            while ready < wanted:
                 await anext(changes)
                 now_ready = self._count_ready()
                 if now_ready != ready:

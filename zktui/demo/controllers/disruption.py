@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from zktui.demo.controllers.base import Controller, controller_of
 from zktui.demo.names import now, parse_time
 from zktui.demo.objects import Object, child, condition, is_ready, labels_of, meta, name_of, namespace_of
+from zktui.demo.resources import BY_KIND
 from zktui.demo.selectors import matches_selector
 
 BUDGETS = "poddisruptionbudgets.policy"
@@ -105,6 +106,9 @@ class DisruptionController(Controller):
                 continue
             seen.add(owner["uid"])
             resource = SCALED.get(owner["kind"])
+            info = BY_KIND.get((owner["apiVersion"], owner["kind"]))
+            if info is not None and info.subresource("scale") is None:
+                raise NoController(f"{info.key} does not implement the scale subresource")
             found = self.store.find(resource, namespace_of(pod), owner["name"]) if resource else None
             if found is None or meta(found)["uid"] != owner["uid"]:
                 raise NoController(f'found no controllers for pod "{name_of(pod)}"')
