@@ -85,9 +85,8 @@ async def _run(options: argparse.Namespace) -> None:
             say(f"kubectl --kubeconfig {options.write_kubeconfig} get pods -o wide")
         try:
             await cluster.wait_ready()
-            say(
-                f"{min(options.members, options.nodes)} members serve after {asyncio.get_running_loop().time() - begun:.1f} s; Ctrl-C ends"
-            )
+            serving, took = min(options.members, options.nodes), asyncio.get_running_loop().time() - begun
+            say(f"{serving} members serve after {took:.1f} s; Ctrl-C ends")
         except TimeoutError:
             say("not all members are ready yet; look at their logs. Ctrl-C ends")
         await asyncio.Event().wait()
