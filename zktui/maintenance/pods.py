@@ -15,6 +15,7 @@ from zktui.maintenance.ending import fail
 from zktui.maintenance.gates import Asked, Moved, judge
 from zktui.maintenance.model import Gate, GateName, HoldKind, PodRun, PodStep, Standing
 from zktui.maintenance.replies import Judged, Outcome, judge_reply
+from zktui.maintenance.selection import overdue
 from zktui.maintenance.state import OPEN_STEPS, Turn, pod_seen
 
 GRACE_MARGIN = 30.0
@@ -273,6 +274,11 @@ def _watch_leaving(turn: Turn, pod: PodRun) -> None:
     allowed = (grace if grace is not None else (seen.spec.grace if seen is not None else 30)) + GRACE_MARGIN
     waited = turn.waited(pod.pod.uid)
     turn.tell(f"{pod.pod.name} terminates")
+    late = overdue(seen, turn.run.plan.options, turn.wall) if seen is not None and not pod.member else None
+    if late is not None:
+        turn.say("note", f"{pod.pod.name}: {late.text}", pod.pod)
+        turn.set_pod(pod.pod.uid, step=PodStep.SKIPPED, gates=(), note=late.text)
+        return
     if waited > allowed:
         why = (
             f"{pod.pod.name} terminates for {waited:.0f} s, and had {allowed - GRACE_MARGIN:.0f} s: is its node alive?"

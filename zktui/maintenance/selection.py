@@ -19,6 +19,8 @@ from zktui.maintenance.selectors import parse_selector
 
 _DATA_DIR = re.compile(r"--data_dir=(\S+)|-?dataDir=(\S+)")
 _DATA_ENV = ("ZOO_DATA_DIR", "ZOOKEEPER_DATA_DIR", "ZK_DATA_DIR")
+_DAEMONSET_GROUP = "apps/v1"
+_FINISHED = ("Succeeded", "Failed")
 USUAL_DATA_DIRS = ("/var/lib/zookeeper", "/data", "/bitnami/zookeeper", "/zookeeper/data", "/opt/zookeeper/data")
 
 
@@ -69,19 +71,34 @@ def _stays(pod: Pod, selector: Selector, options: Options, wall: float) -> Findi
         return Finding(Level.INFO, f"not selected by --pod-selector {options.pod_selector}", code="not-selected")
     if pod.mirror:
         return Finding(Level.INFO, "a mirror pod: the kubelet runs it from a file on the node", code="mirror")
+    return overdue(pod, options, wall)
+
+
+def overdue(pod: Pod, options: Options, wall: float) -> Finding | None:
+    """Why a terminating pod is not waited for any more, by --skip-wait-for-delete-timeout; None when it is.
+
+    kubectl counts from the deletionTimestamp, which lies the grace period after the request, in whole seconds.
+    """
     limit = options.skip_wait_for_delete_timeout
-    if limit > 0 and pod.deleting_since is not None:
-        # kubectl counts from the deletionTimestamp, which lies the grace period after the request.
-        overdue = wall - (pod.deleting_since + pod.deletion_grace)
-        if overdue > limit:
-            text = f"terminating, {overdue:.0f} s past its deletionTimestamp: not waited for"
-            return Finding(Level.WARN, text, code="terminating")
-    return None
+    if limit <= 0 or pod.deleting_since is None:
+        return None
+    past = int(wall - (pod.deleting_since + pod.deletion_grace))
+    if past <= limit:
+        return None
+    text = f"terminating, {past} s past its deletionTimestamp: not waited for"
+    return Finding(Level.WARN, text, code="terminating")
+
+
+def _over(pod: Pod) -> bool:
+    """By its phase alone, as kubectl judges: also while it terminates, when `finished` is not said."""
+    return pod.phase in _FINISHED
 
 
 def _daemonset(pod: Pod, facts: Facts, options: Options) -> Finding | None:
-    if pod.owner is None or pod.owner.kind != "DaemonSet" or pod.finished:
+    if pod.owner is None or pod.owner.kind != "DaemonSet" or _over(pod):
         return None
+    if pod.owner.api_version not in ("", _DAEMONSET_GROUP):
+        return None  # another group's kind of that name is a controller like any other
     name = pod.owner.name
     asked = facts.owners.get(OwnerKey(pod.namespace, "DaemonSet", name))
     if asked is not None and (asked.absent or asked.value is False):
@@ -98,7 +115,7 @@ def _daemonset(pod: Pod, facts: Facts, options: Options) -> Finding | None:
 
 
 def _empty_dir(pod: Pod, options: Options) -> Finding | None:
-    if not pod.spec.empty_dirs or pod.finished:
+    if not pod.spec.empty_dirs or _over(pod):
         return None
     names = ", ".join(pod.spec.empty_dirs)
     if options.delete_emptydir_data:
@@ -107,7 +124,7 @@ def _empty_dir(pod: Pod, options: Options) -> Finding | None:
 
 
 def _unmanaged(pod: Pod, options: Options) -> Finding | None:
-    if pod.owner is not None or pod.finished:
+    if pod.owner is not None or _over(pod):
         return None
     if options.force:
         return Finding(Level.WARN, "no controller: nobody makes it again (--force)", code="unmanaged")

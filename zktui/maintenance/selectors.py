@@ -10,6 +10,7 @@ _KEY = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VALUE = r"[A-Za-z0-9._-]*"
 _SET = re.compile(rf"^(?P<key>{_KEY})\s+(?P<word>in|notin)\s*\((?P<values>[^()]*)\)$")
 _EQUALS = re.compile(rf"^(?P<key>{_KEY})\s*(?P<sign>==|=|!=)\s*(?P<value>{_VALUE})$")
+_COMPARES = re.compile(rf"^(?P<key>{_KEY})\s*(?P<sign>[<>])\s*(?P<value>-?\d+)$")
 _EXISTS = re.compile(rf"^(?P<no>!?)\s*(?P<key>{_KEY})$")
 
 
@@ -28,6 +29,8 @@ def _requirement(part: str) -> Requirement:
             return Requirement(found["key"], "In" if found["word"] == "in" else "NotIn", values)
     elif found := _EQUALS.match(part):
         return Requirement(found["key"], "NotIn" if found["sign"] == "!=" else "In", (found["value"],))
+    elif found := _COMPARES.match(part):
+        return Requirement(found["key"], "Gt" if found["sign"] == ">" else "Lt", (found["value"],))
     elif found := _EXISTS.match(part):
         return Requirement(found["key"], "DoesNotExist" if found["no"] else "Exists")
     raise ValueError(f"not a label selector: {part!r}")

@@ -181,6 +181,22 @@ def test_an_overdue_pod_is_told_and_never_deleted_by_force() -> None:
     assert played.state.run.status is RunStatus.DONE
 
 
+@pytest.mark.parametrize(("name", "waited"), [("web-1", False), ("zk-0", True)])
+def test_what_does_not_end_is_not_waited_for_as_asked_but_for_a_member(name: str, waited: bool) -> None:
+    """kubectl drain stops waiting for such a pod too; a member that may still write is another matter."""
+
+    def stick(s: Stage) -> None:
+        pod = s.world.named(name)
+        assert pod is not None
+        pod.gone_at = s.now + 60
+
+    when = once(lambda s: any(k.name == name for k in s.world.evicted), stick)
+    played = stage(("node-1",), when, replace(QUICK, skip_wait_for_delete_timeout=5)).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.said("not waited for") is not waited
+    assert (played.now > 60) is waited
+
+
 def test_a_uid_that_moved_on_is_planned_anew_and_its_new_pod_is_not_taken_for_the_old() -> None:
     """409: the pod was reborn elsewhere between the reading and the eviction."""
     reborn: list[str] = []

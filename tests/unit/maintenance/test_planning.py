@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.maintenance.schedules import read
 from tests.unit.maintenance.world import APART, EPOCH, NAMESPACE, SPEC, World
-from zktui.core.kube import AffinityTerm, Budget, Container, Lease, PodSpec
+from zktui.core.kube import AffinityTerm, Budget, Container, Lease, Owner, PodSpec
 from zktui.core.labels import Requirement, Selector
 from zktui.core.zookeeper import EnsembleConfig, Mode
 from zktui.maintenance.facts import Facts, OwnerKey, Reading
@@ -254,6 +254,7 @@ def _web(**fields: Any) -> Edit:
 
 
 DIRTY = PodSpec(containers=(Container("web"),), empty_dirs=("cache",))
+GONE_BAD: dict[str, Any] = {"owner": None, "spec": DIRTY, "deleting_since": EPOCH - 100}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +270,14 @@ DIRTY = PodSpec(containers=(Container("web"),), empty_dirs=("cache",))
         ({"spec": DIRTY, "phase": "Failed"}, DRAIN, Verdict.EVICT, "finished"),
         ({"deleting_since": EPOCH - 100}, replace(DRAIN, skip_wait_for_delete_timeout=60), Verdict.STAY, "terminating"),
         ({"deleting_since": EPOCH - 100}, DRAIN, Verdict.EVICT, "terminating"),
+        # In whole seconds: 60.9 s past the deletionTimestamp is not more than 60.
+        ({"deleting_since": EPOCH - 60.9}, replace(DRAIN, skip_wait_for_delete_timeout=60), Verdict.EVICT, ""),
+        ({"deleting_since": EPOCH - 61}, replace(DRAIN, skip_wait_for_delete_timeout=60), Verdict.STAY, "terminating"),
+        # By the phase alone, also while it terminates.
+        ({**GONE_BAD, "phase": "Failed"}, DRAIN, Verdict.EVICT, "terminating"),
+        ({**GONE_BAD, "phase": "Running"}, DRAIN, Verdict.REFUSE, "unmanaged"),
+        ({"owner": Owner("DaemonSet", "d", "u", "apps.kruise.io/v1alpha1")}, DRAIN, Verdict.EVICT, ""),
+        ({}, replace(DRAIN, pod_selector="app>1"), Verdict.STAY, "not-selected"),
         ({}, replace(DRAIN, pod_selector="app!=web"), Verdict.STAY, "not-selected"),
         ({}, replace(DRAIN, pod_selector="app in (web, x), !old"), Verdict.EVICT, ""),
     ],
@@ -306,7 +315,7 @@ def test_a_daemonsets_pod_stays_only_while_its_daemonset_exists(
 def test_a_pod_selector_is_understood_as_kubectl_does() -> None:
     from zktui.maintenance.selectors import parse_selector
 
-    found = parse_selector("a=b,c!=d,e in (f,g),h notin (i),j,!k/l")
+    found = parse_selector("a=b,c!=d,e in (f,g),h notin (i),j,!k/l,m>3,n < 4")
     assert found.requirements == (
         Requirement("a", "In", ("b",)),
         Requirement("c", "NotIn", ("d",)),
@@ -314,4 +323,6 @@ def test_a_pod_selector_is_understood_as_kubectl_does() -> None:
         Requirement("h", "NotIn", ("i",)),
         Requirement("j", "Exists"),
         Requirement("k/l", "DoesNotExist"),
+        Requirement("m", "Gt", ("3",)),
+        Requirement("n", "Lt", ("4",)),
     )
