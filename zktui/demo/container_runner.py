@@ -231,7 +231,7 @@ class ContainerRunner:
             launch.prepare()
             return launch.command(self._host.distribution), config
         if (program == "sleep" and len(words) == 2) or (not words and image.startswith("pause")):
-            seconds = words[1] if words and words[1].isdigit() else str(2**31 - 1)
+            seconds = words[1] if words else str(2**31 - 1)
             # Process 1 of a container has no default signal handlers: sleep ends at SIGKILL, pause at SIGTERM.
             ignoring = "trap '' TERM; " if program == "sleep" else ""
             return ["sh", "-c", f'{ignoring}exec "$0" "$1"', shutil.which("sleep") or "/bin/sleep", seconds], None

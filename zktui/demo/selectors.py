@@ -12,7 +12,8 @@ Predicate = Callable[[Mapping[str, str]], bool]
 
 _SET = re.compile(r"^(?P<key>[^\s!=(),]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
 _EQUAL = re.compile(r"^(?P<key>[^\s!=(),]+)\s*(?P<op>==|=|!=)\s*(?P<value>[^\s!=(),]*)$")
-_EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=(),]+)$")
+_COMPARE = re.compile(r"^(?P<key>[^\s!=(),<>]+)\s*(?P<op>[<>])\s*(?P<value>-?\d+)$")
+_EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=(),<>]+)$")
 
 
 def _split(text: str) -> list[str]:
@@ -31,10 +32,25 @@ def _label_term(term: str) -> Predicate:
         if match["op"] == "!=":
             return lambda labels: labels.get(key) != value
         return lambda labels: labels.get(key) == value
+    if match := _COMPARE.match(term):
+        return _compare(match["key"], match["op"], int(match["value"]))
     if match := _EXISTS.match(term):
         key, absent = match["key"], bool(match["no"])
         return lambda labels: (key in labels) != absent
     raise bad_request(f"unable to parse requirement: found {term!r}, expected an operator or a key")
+
+
+def _compare(key: str, op: str, bound: int) -> Predicate:
+    """A label that is no whole number compares as neither."""
+
+    def holds(labels: Mapping[str, str]) -> bool:
+        try:
+            value = int(labels.get(key, ""))
+        except ValueError:
+            return False
+        return value > bound if op == ">" else value < bound
+
+    return holds
 
 
 def label_selector(text: str) -> Predicate:

@@ -175,6 +175,12 @@ async def test_a_pod_that_is_not_to_be_restarted_ends_and_keeps_its_log(node: No
     assert [event["count"] for event in started] == [1]
 
 
+async def test_a_pod_whose_only_run_fails_is_failed(node: Node):
+    node.pod(command=["sleep", "never"], restartPolicy="Never")
+    ended = await node.until(lambda pod: pod["status"]["phase"] == "Failed")
+    assert container(ended)["state"]["terminated"]["exitCode"] == 1
+
+
 async def test_a_pod_of_the_same_name_waits_until_the_old_one_has_let_go(node: Node, monkeypatch: pytest.MonkeyPatch):
     steps: list[str] = []
     start, clean_up = Network.new_pod_ip, PodFiles.delete

@@ -207,6 +207,9 @@ def test_selectors_in_lists(store: Store) -> None:
 
     assert names(label_selector="app in (zk, other),!missing") == ["zk-0", "zk-1", "zk-2"]
     assert names(label_selector="app!=zk") == []
+    store.change("pods", "default", "zk-1", lambda pod: pod["metadata"]["labels"].update(tier="5"))
+    assert names(label_selector="tier>4") == names(label_selector="tier < 6,app") == ["zk-1"]
+    assert names(label_selector="tier>5") == names(label_selector="app>1") == []
     assert names(field_selector="spec.nodeName=node-2,status.phase!=Failed") == ["zk-1"]
     with pytest.raises(ApiError, match=r"field label not supported: spec\.hostIP"):
         names(field_selector="spec.hostIP=1")
