@@ -178,7 +178,6 @@ def at_node_3(step: NodeStep, pods: tuple[PodRun, ...] | None = None, *, cordone
         (DONE_4, node, *rest),
         1,
         BEGUN,
-        WALL - 192,
         message=f"Working on node-3: {step.value}.",
     )
     return replace(made, **more)  # pyright: ignore[reportArgumentType]  # fields by name
