@@ -183,7 +183,7 @@ def test_a_budget_whose_change_was_not_seen_yet(sleepers: Sleepers, stage: Stage
         budget = eventually("the controller to say that it failed", failed)
         assert budget["status"]["disruptionsAllowed"] == 0
         assert (budget["status"]["observedGeneration"], budget["metadata"]["generation"]) == (1, 2)
-        assert budget["status"]["conditions"][0]["message"] == 'found no controllers for pod "odd"'
+        assert budget["status"]["conditions"][0]["message"] == "configmaps does not implement the scale subresource"
         reply = sleepers.evict("odd", dry_run=True)
         assert_blocked(reply, "The disruption budget edge is still being processed by the server.")
         assert reply.headers["retry-after"] == "10"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +12,12 @@ import pytest
 
 from tests.scenarios.data import Znodes
 from tests.scenarios.keys import Terminal
+from tests.scenarios.play import by_name, nodes, whole
 from tests.scenarios.stage import Stage, eventually, has
-
-
-@pytest.fixture
-def znodes(stage: Stage) -> Generator[Znodes]:
-    client = Znodes(stage.kubeconfig)
-    yield client
-    client.close()
-
-
-def by_name(ensemble: Any) -> dict[str, Any]:
-    return {member["pod"]: member for member in ensemble["members"]}
 
 
 def events(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
-
-
-def whole(stage: Stage) -> Any:
-    """The ensemble once all of it serves and no node is cordoned: what every drain must leave behind."""
-
-    def look() -> Any | None:
-        ended = stage.zktui("status", "-o", "json")
-        document = ended.json()
-        (ensemble,) = document["ensembles"]
-        fine = ended.code == 0 and ensemble["quorum"]["serving"] == 3 and all(m["ready"] for m in ensemble["members"])
-        return ensemble if fine and not any(n["unschedulable"] for n in document["nodes"]) else None
-
-    return eventually("three serving members and no cordon", look, 90.0)
 
 
 def assert_drained(before: Any, after: Any, pod: str, znodes: Znodes, path: str, data: bytes) -> None:
@@ -105,8 +81,7 @@ def test_left_cordoned_and_said_so(stage: Stage) -> None:
     ended = stage.zktui("maintain", empty, "--yes", "--hold", "leave")
     assert ended.code == 0, ended
     assert f"kubectl uncordon {empty}" in ended.err
-    nodes = {n["name"]: n for n in stage.zktui("status", "-o", "json").json()["nodes"]}
-    assert nodes[empty]["unschedulable"] is True
+    assert nodes(stage)[empty]["unschedulable"] is True
 
     # A member's node now: nowhere to land but a node that someone cordoned, and ours to leave alone.
     follower = next(m for m in ensemble["members"] if m["role"] == "follower")
@@ -117,8 +92,7 @@ def test_left_cordoned_and_said_so(stage: Stage) -> None:
 
     again = stage.zktui("maintain", empty, "--yes")
     assert again.code == 0, again
-    nodes = {n["name"]: n for n in stage.zktui("status", "-o", "json").json()["nodes"]}
-    assert nodes[empty]["unschedulable"] is True, "a cordon that this run did not make was undone"
+    assert nodes(stage)[empty]["unschedulable"] is True, "a cordon that this run did not make was undone"
     uncordon(stage, empty)
 
 
@@ -164,8 +138,7 @@ def test_the_leaders_node_by_keys(stage: Stage, znodes: Znodes, folder: Path) ->
         # What a person who looks up must be told while the member is away, and then that it is back.
         terminal.wait("budget allows 0", f"{leader['pod']} is on its way", deadline=30)
         terminal.wait("YOURS", f"{leader['node']} is drained", "quorum 3/3", deadline=60)
-        nodes = {n["name"]: n for n in stage.zktui("status", "-o", "json").json()["nodes"]}
-        assert nodes[leader["node"]]["unschedulable"] is True
+        assert nodes(stage)[leader["node"]]["unschedulable"] is True
         terminal.press("u")
         terminal.wait("DONE", "No node is left cordoned", deadline=30)
         terminal.press("Enter")

@@ -11,16 +11,17 @@ import asyncio
 import signal
 import stat
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from zktui.demo import four_letter
 from zktui.demo.network import own_name
-from zktui.demo.objects import Object
+from zktui.demo.objects import Object, children
 from zktui.demo.process import Child, ProcessGuard
-from zktui.demo.runtime import ExecProcess
-from zktui.demo.server_config import BadCommand, ServerConfig, unwrap
+from zktui.demo.runtime import CannotStart, ExecProcess
+from zktui.demo.server_config import BadCommand, ServerConfig, keeps_its_shell, unwrap
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
 
@@ -31,6 +32,8 @@ CLI_LOGBACK = (
     '<root level="WARN"><appender-ref ref="E"/></root></configuration>\n'
 )
 USER = "zookeeper"
+USER_CUT = "zookeep+"
+"""As ps shortens a name of more than eight letters."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Answer:
 
 
 async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes] | None = None) -> ExecProcess:
-    """Start ``argv`` in the container."""
+    """Start ``argv`` in the container. Raises :class:`~zktui.demo.runtime.CannotStart` for an unknown program."""
     try:
         words = unwrap(argv)
     except BadCommand as why:
@@ -74,17 +77,19 @@ async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes]
     command = COMMANDS.get(name)
     if name in ("sh", "bash"):
         return Answered(Answer(err=f"{name}: the rehearsal cluster's shell only runs {name} -c COMMAND\n", code=2))
+    if command is None and argv == words:
+        raise CannotStart(_no_such_program(words[0] if words else ""))
     if command is None:
-        return Answered(_no_such_program(argv, words))
+        return Answered(Answer(err=f"sh: 1: {words[0] if words else ''}: not found\n", code=127))
     return Answered(await command(container, words[1:]))
 
 
-def _no_such_program(argv: list[str], words: list[str]) -> Answer:
-    if argv != words:
-        return Answer(err=f"sh: 1: {words[0] if words else ''}: not found\n", code=127)
-    name = words[0] if words else ""
-    runtime = "OCI runtime exec failed: exec failed: unable to start container process: exec: "
-    return Answer(err=f'{runtime}"{name}": executable file not found in $PATH: unknown\n', code=127)
+def _no_such_program(name: str) -> str:
+    """containerd's and runc's words."""
+    return (
+        f'failed to exec in container: failed to start exec "{uuid.uuid4().hex}{uuid.uuid4().hex}": OCI runtime exec '
+        f'failed: exec failed: unable to start container process: exec: "{name}": executable file not found in $PATH'
+    )
 
 
 class Answered:
@@ -262,17 +267,19 @@ async def _echo(_container: Container, args: list[str]) -> Answer:
 
 
 async def _ps(container: Container, args: list[str]) -> Answer:
-    """The container's one process, as it would call itself there."""
-    begun = time.strftime("%H:%M", time.gmtime(container.started))
-    what = "sleep"
+    """The container's processes, as they would call themselves there."""
+    begun, now = (time.strftime("%H:%M", time.gmtime(at)) for at in (container.started, time.time()))
+    found = [(1, 0, begun, "sleep")]
     if container.server is not None:
         conf = container.server.flags["conf_dir"]
-        what = f"java -cp /opt/zookeeper/* org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg"
-    lines = [
-        f"{'UID':<12} {'PID':>5} {'PPID':>5}  C STIME TTY          TIME CMD",
-        f"{USER:<12} {1:>5} {0:>5}  0 {begun} ?        00:00:00 {what}",
-        f"{USER:<12} {42:>5} {0:>5}  0 {time.strftime('%H:%M', time.gmtime())} ?        00:00:00 ps {' '.join(args)}",
-    ]
+        java = f"java -cp /opt/zookeeper/* org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg"
+        found = [(1, 0, begun, java)]
+        if keeps_its_shell(container.spec):
+            shell = " ".join([*children(container.spec, "command"), *children(container.spec, "args")])
+            found = [(1, 0, begun, shell), (7, 1, begun, java)]
+    found.append((42, 0, now, " ".join(["ps", *args])))
+    lines = [f"{'UID':<8} {'PID':>7} {'PPID':>7}  C STIME TTY          TIME CMD"]
+    lines += [f"{USER_CUT:<8} {pid:>7} {parent:>7}  0 {at} ?        00:00:00 {what}" for pid, parent, at, what in found]
     return Answer("\n".join(lines) + "\n")
 
 
@@ -312,10 +319,15 @@ async def _zookeeper_ready(container: Container, args: list[str]) -> Answer:
 
 
 async def _zk_server(container: Container, args: list[str]) -> Answer:
-    """``zkServer.sh status``."""
+    """``zkServer.sh [--config DIR] status``."""
+    folder = container.server.flags["conf_dir"] if container.server is not None else "/conf"
+    if args[:1] == ["--config"]:
+        folder, args = "".join(args[1:2]), args[2:]
     if args[:1] != ["status"] or container.server is None:
         return Answer(err="zkServer.sh: only status can be asked for here\n", code=1)
-    conf = f"Using config: {container.server.flags['conf_dir']}/zoo.cfg\n"
+    conf = f"Using config: {folder}/zoo.cfg\n"
+    if not container.files.path(container.spec, f"{folder}/zoo.cfg").is_file():
+        return Answer(err=f"{conf}grep: {folder}/zoo.cfg: No such file or directory\n", code=1)
     try:
         mode = four_letter.mode(await four_letter.ask(container.ip, container.client_port, "srvr"))
     except OSError:

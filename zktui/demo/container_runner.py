@@ -21,7 +21,15 @@ from zktui.demo.network import Network
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
 from zktui.demo.probes import probe
 from zktui.demo.process import Child, ProcessGuard
-from zktui.demo.server_config import BadCommand, Launch, ServerConfig, command_words, is_zookeeper, parse
+from zktui.demo.server_config import (
+    BadCommand,
+    Launch,
+    ServerConfig,
+    command_words,
+    is_zookeeper,
+    keeps_its_shell,
+    parse,
+)
 from zktui.demo.store import Store
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
@@ -141,7 +149,7 @@ class ContainerRunner:
         self._state = {"running": {"startedAt": begun}}
         self._started = not self.spec.get("startupProbe")
         self._ready = self._started and not self.spec.get("readinessProbe")
-        self._event("Started", f"Started container {self.name}")
+        self._event("Started", "Container started")
         self._changed()
         code = await self._attend(main)
         self._ready = self._started = False
@@ -172,7 +180,7 @@ class ContainerRunner:
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
-            main.signal(signal.SIGTERM)
+            main.ask_to_end()
             while not ended.done():
                 # stop() may shorten the grace while we wait.
                 left = self._deadline - time.monotonic()
@@ -204,9 +212,10 @@ class ContainerRunner:
             command = ["sh", "-c", 'echo "$0" >&2; exit 2', str(why)]
         self._event("Pulled", f'Container image "{self.spec.get("image")}" already present on machine')
         self._turn_log()
-        main = await self._host.guard.start(command, cwd=self._files.folder)
+        deaf = server is not None and keeps_its_shell(self.spec)
+        main = await self._host.guard.start(command, cwd=self._files.folder, deaf=deaf)
         self._id = f"rehearsal://{uuid.uuid4().hex}"
-        self._event("Created", f"Created container: {self.name}")
+        self._event("Created", "Container created")
         self.running = Container(
             pod=self._pod,
             spec=self.spec,

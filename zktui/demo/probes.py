@@ -9,6 +9,7 @@ from typing import Any
 from zktui.demo import commands
 from zktui.demo.commands import Container
 from zktui.demo.objects import Object, child, children
+from zktui.demo.runtime import CannotStart
 
 Report = Callable[[bool, bool, str], None]
 """Called after each try: (it succeeded, the threshold is reached, the failure's words)."""
@@ -22,7 +23,13 @@ async def probe(spec: Object, container: Container, report: Report) -> None:
     last, run = None, 0
     while True:
         begun = clock()
-        ok, words = await attempt(spec, container)
+        try:
+            ok, words = await attempt(spec, container)
+        except CannotStart as why:
+            # The probe itself could not be made: that says nothing about the container, and is not counted.
+            report(False, False, f"rpc error: code = Unknown desc = {why}")
+            await asyncio.sleep(max(0.0, begun + float(spec.get("periodSeconds") or 10) - clock()))
+            continue
         run = run + 1 if ok == last else 1
         last = ok
         report(ok, run >= needed[ok], words)

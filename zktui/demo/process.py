@@ -58,10 +58,12 @@ class ProcessGuard:
         env: dict[str, str] | None = None,
         stdin: bool = False,
         merge: bool = True,
+        deaf: bool = False,
     ) -> Child:
         """Start ``command`` in a session of its own, so that a terminal's Ctrl-C reaches us and not it.
 
-        ``merge`` sends stderr along stdout. Raises OSError when the program can't be started.
+        ``merge`` sends stderr along stdout. ``deaf`` is for what runs behind a process 1 that passes no SIGTERM on:
+        asked to end it does nothing. Raises OSError when the program can't be started.
         """
         parent = os.getpid()
         process = await asyncio.create_subprocess_exec(
@@ -75,7 +77,7 @@ class ProcessGuard:
             preexec_fn=(lambda: _die_with(parent)) if LINUX else None,
             limit=LINE_LIMIT,
         )
-        child = Child(process, self._forget)
+        child = Child(process, self._forget, deaf)
         self._children.add(child)
         self._tell("+", child)
         return child
@@ -108,8 +110,9 @@ class ProcessGuard:
 class Child:
     """A running child. It is waited for from the start, so a dead one never stays as a zombie."""
 
-    def __init__(self, process: Process, gone: Callable[[Child], None]) -> None:
+    def __init__(self, process: Process, gone: Callable[[Child], None], deaf: bool = False) -> None:
         self._process = process
+        self._deaf = deaf
         self._gone = gone
         self._waiter = asyncio.ensure_future(self._wait())
 
@@ -139,9 +142,14 @@ class Child:
                 else:
                     self._process.send_signal(number)
 
+    def ask_to_end(self) -> None:
+        """SIGTERM to the container's process 1."""
+        if not self._deaf:
+            self.signal(signal.SIGTERM)
+
     async def stop(self, grace: float) -> int:
-        """SIGTERM, and SIGKILL after ``grace`` seconds; returns the exit code."""
-        self.signal(signal.SIGTERM)
+        """Ask it to end, and SIGKILL after ``grace`` seconds; returns the exit code."""
+        self.ask_to_end()
         try:
             return await asyncio.wait_for(self.wait(), grace)
         except TimeoutError:

@@ -30,6 +30,10 @@ class LogOptions:
     limit_bytes: int | None = None
 
 
+class CannotStart(Exception):
+    """A command could not be started in a container that runs; the message is the container runtime's."""
+
+
 class ExecProcess(Protocol):
     """A command that runs in a container.
 
@@ -68,8 +72,8 @@ class PodRuntime(Protocol):
     ) -> ExecProcess:
         """Start ``command`` (argv, no shell) in the container; an empty name is the pod's first container.
 
-        ``stdin`` is None when the client did not ask for it. A program that does not exist is not an error
-        here: it is a process that writes the container runtime's words to stderr and ends with 126 or 127.
+        ``stdin`` is None when the client did not ask for it. Raises :class:`CannotStart` for a program that does
+        not exist; only a shell makes an exit code (127) of that.
         """
         ...
 

@@ -104,6 +104,15 @@ def command_words(container: Object) -> list[str]:
     return unwrap([*children(container, "command"), *children(container, "args")])
 
 
+def keeps_its_shell(container: Object) -> bool:
+    """Is process 1 a shell that waits for its command? ``sh -c`` is, without an ``exec``: dash replaces itself by
+    nothing else, and as process 1 it ignores SIGTERM, so that such a container ends by SIGKILL after its grace.
+    """
+    words = [*children(container, "command"), *children(container, "args")]
+    shell = len(words) > 2 and PurePosixPath(words[0]).name == "sh" and words[1] == "-c"
+    return shell and words[2].split()[:1] != ["exec"]
+
+
 def unwrap(words: Sequence[str]) -> list[str]:
     """``sh -c "a b"`` -> ``a b``; raises :class:`BadCommand` for a script that is more than one command."""
     if len(words) < 3 or PurePosixPath(words[0]).name not in ("sh", "bash") or words[1] != "-c":

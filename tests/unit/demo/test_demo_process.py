@@ -88,6 +88,15 @@ async def test_exit_codes_are_those_of_a_container_runtime():
     await guard.close()
 
 
+async def test_a_deaf_child_ends_only_by_force_and_hears_other_signals():
+    guard = ProcessGuard()
+    child = await guard.start(["sleep", "600"], deaf=True)
+    assert await child.stop(0.2) == 137
+    child = await guard.start(["sleep", "600"], deaf=True)
+    child.signal(signal.SIGTERM)  # as pkill within the container sends it
+    assert await child.wait() == 143
+
+
 async def test_a_child_has_a_session_of_its_own_which_is_killed_as_a_whole():
     guard = ProcessGuard()
     child = await guard.start(["sh", "-c", "sleep 600 & echo $!; wait"])

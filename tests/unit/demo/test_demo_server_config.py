@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zktui.demo.cluster import manifest, with_members
-from zktui.demo.server_config import BadCommand, Launch, command_words, is_zookeeper, parse, unwrap
+from zktui.demo.server_config import BadCommand, Launch, command_words, is_zookeeper, keeps_its_shell, parse, unwrap
 from zktui.demo.store import Store
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
@@ -135,6 +135,20 @@ def test_a_shell_around_one_command_is_unwrapped(given: list[str], words: list[s
 def test_a_shell_script_is_refused_and_never_run(script: str):
     with pytest.raises(BadCommand):
         unwrap(["sh", "-c", script])
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (["sh", "-c", "start-zookeeper --servers=3"], True),
+        (["sh", "-c", "exec start-zookeeper --servers=3"], False),
+        (["bash", "-c", "start-zookeeper"], False),
+        (["start-zookeeper", "--servers=3"], False),
+    ],
+)
+def test_which_shell_stays_process_1(command: list[str], kept: bool):
+    assert keeps_its_shell({"command": command}) is kept
+    assert keeps_its_shell({"command": command[:1], "args": command[1:]}) is kept
 
 
 def test_only_the_starting_command_makes_a_zookeeper():
