@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -113,12 +113,12 @@ async def test_ten_thousand_pods(tmp_path: Path) -> None:
 
 def fill(cluster: DemoCluster) -> None:
     """Pods that sleep, made as copies of a member with labels and an owner of their own."""
-    model = cast(dict[str, Any], cluster.store.get("pods", "default", "zk-0"))
+    model = cluster.store.get("pods", "default", "zk-0")
     spec: dict[str, Any] = {**model["spec"], "nodeName": "", "volumes": [], "schedulerName": "nobody"}
     containers: list[dict[str, Any]] = spec["containers"]
     spec["containers"] = [{**container, "volumeMounts": []} for container in containers]
     for number in range(PODS):
-        metadata = {
+        metadata: dict[str, Any] = {
             "name": f"web-{number:05}",
             "namespace": "default",
             "labels": {"app": "web"},
