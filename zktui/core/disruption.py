@@ -1,7 +1,7 @@
 """The budget's judgement of one eviction, as the API server's eviction handler makes it.
 
 Source of the rules: pods/eviction in kubernetes (registry/core/pod/storage) as of 1.31 and later, with the answers seen
-on 1.37 in MAINTENANCE.md.
+on 1.37 in docs/maintenance.md.
 """
 
 from __future__ import annotations

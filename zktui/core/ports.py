@@ -51,7 +51,7 @@ class Cause:
 class Refused:
     """The server answered with a Status that is not success; nothing was changed by this request.
 
-    (One exception: an eviction refused by its UID precondition has still spent the budget, see MAINTENANCE.md.)
+    (One exception: an eviction refused by its UID precondition has still spent the budget, see docs/maintenance.md.)
     """
 
     code: int

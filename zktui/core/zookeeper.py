@@ -14,7 +14,7 @@ from typing import NamedTuple
 from zktui.core.kube import Pod, PodKey, StatefulSet
 
 EVIDENCE_MAX_AGE = 2.0
-"""Seconds after which evidence about a member is unknown, and unknown is no (MAINTENANCE.md)."""
+"""Seconds after which evidence about a member is unknown, and unknown is no (docs/maintenance.md)."""
 
 DEFAULT_CLIENT_PORT = 2181
 

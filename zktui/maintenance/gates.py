@@ -1,7 +1,7 @@
 """The conditions before one member may go: pure functions from fresh facts to a gate with its evidence.
 
 Complete on `srvr` alone. Evidence older than 2 s is unknown, and unknown is no: such a gate waits. The rules and where
-they come from are in the maintainers' MAINTENANCE notes; each function names its own.
+they come from are in docs/maintenance.md; each function names its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zktui.maintenance.returning import landing_gate, return_gate
 from zktui.maintenance.strangers import strangers
 
 RECENT = 60.0
-"""Seconds after which a Ready member is no newcomer: readiness came up to 40 s before serving (MEASURED)."""
+"""Seconds after which a Ready member is no newcomer: readiness came up to 40 s before serving (docs/maintenance.md)."""
 
 
 @dataclass(frozen=True, slots=True)

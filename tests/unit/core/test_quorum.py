@@ -95,7 +95,7 @@ def test_groups_and_weights_are_refused_with_the_reason() -> None:
 
 
 class TestCaughtUp:
-    """MAINTENANCE.md, "Caught up": never compare zxids across epochs, never demand equal epochs."""
+    """docs/maintenance.md, "Caught up": never compare zxids across epochs, never demand equal epochs."""
 
     leader_pod, member_pod = pod("zk-0").key, pod("zk-1").key
 
