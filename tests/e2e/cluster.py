@@ -100,7 +100,9 @@ class Cluster:
 
     def _up_real(self, count: int) -> ControlPlane:
         net = network.free()
-        self.ledger.note(net=net.index, kind=REAL, settings=nodes.kernel_settings())
+        # While another cluster runs, its kubelets have set the kernel already: what was before is in its record.
+        settings = {} if network.others() else nodes.kernel_settings()
+        self.ledger.note(net=net.index, kind=REAL, settings=settings)
         network.up(net)
         plane = controlplane.start(self.ledger, net.host, net.services, net.kubernetes_service)
         self._coredns(plane, net)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 FIRST_INDEX, LAST_INDEX = 200, 249
+PREFIX = "zke2e"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Net:
 
     @property
     def bridge(self) -> str:
-        return f"zke2e{self.index}"
+        return f"{PREFIX}{self.index}"
 
     @property
     def host(self) -> str:
@@ -61,12 +62,17 @@ def free() -> Net:
     raise RuntimeError(f"no free subnet between 10.{FIRST_INDEX}.0.0 and 10.{LAST_INDEX}.0.0")
 
 
+def others() -> bool:
+    """Whether another cluster's bridge is on this machine."""
+    return any(str(link["ifname"]).startswith(PREFIX) for link in _show("link"))
+
+
 def missing() -> str | None:
     """What this kernel lacks for it, by trying; None if nothing."""
-    for kind, options in (("bridge", []), ("veth", ["peer", "name", "zke2etry1"])):
+    for kind, options in (("bridge", []), ("veth", ["peer", "name", "zktry1"])):
         try:
-            _ip("link", "add", "zke2etry0", "type", kind, *options)
-            _ip("link", "del", "zke2etry0")
+            _ip("link", "add", "zktry0", "type", kind, *options)
+            _ip("link", "del", "zktry0")
         except subprocess.CalledProcessError as why:
             return f"network device type {kind} ({str(why.stderr).strip()})"
     return None

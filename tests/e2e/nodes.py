@@ -62,6 +62,7 @@ def start(place: Place, number: int) -> None:
     folder = place.folder(number)
     for part in ("pki", "cni", "manifests", "plugins"):
         (folder / part).mkdir(parents=True, exist_ok=True)
+    make_cgroups(f"{cgroup(place.net)}/{name(number)}")
     user = place.authority.issue(f"kubelet-{number}", f"system:node:{name(number)}", ["system:nodes"])
     place.authority.kubeconfig(folder / "kubeconfig", place.server, user)
     (folder / "containerd.toml").write_text(_containerd(folder))
@@ -105,6 +106,21 @@ def restore(settings: dict[str, str]) -> None:
     for path, value in settings.items():
         if Path(path).read_text().strip() != value:
             Path(path).write_text(value)
+
+
+def make_cgroups(name: str) -> None:
+    """The kubelet updates its root cgroup in every hierarchy, and makes none."""
+    unified = (CGROUPS / "cgroup.procs").exists()  # version 2: one hierarchy, whose folders are cgroups
+    hierarchies = [path for path in CGROUPS.iterdir() if (path / "cgroup.procs").exists()]
+    for top in [CGROUPS] if unified else hierarchies:
+        folder = top
+        for part in name.split("/"):
+            folder = folder / part
+            folder.mkdir(exist_ok=True)
+            # In version 1 a new cpuset has no CPUs, and can't be given more than the one above has.
+            for setting in () if unified else ("cpuset.cpus", "cpuset.mems"):
+                if (folder / setting).exists():
+                    (folder / setting).write_text((folder.parent / setting).read_text())
 
 
 def clear_cgroups(name: str) -> None:
