@@ -82,7 +82,7 @@ def test_what_the_events_tell(stage: Stage, api: Api) -> None:
     pulled = [words for reason, words in told if reason == "Pulled"]
     assert pulled[0].startswith('Container image "zookeeper:3.9" already present on machine')
     made = events_of(api, api.get(STATEFUL_SET)["metadata"]["uid"])
-    assert ("SuccessfulCreate", "create Pod zk-0 in StatefulSet zk successful") in made
+    assert ("SuccessfulCreate", "Create Pod zk-0 in StatefulSet zk successful") in made
 
 
 @pytest.mark.timeout(240)

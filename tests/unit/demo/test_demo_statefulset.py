@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from zktui.demo.controllers.revisions import HASH_LABEL
 from zktui.demo.controllers.statefulset import StatefulSetController
 from zktui.demo.events import EventRecorder
@@ -150,6 +152,39 @@ def test_a_rolling_update_goes_from_the_highest_down_and_waits_for_each():
     assert members.leaving() == []
     assert members.status["currentRevision"] == members.status["updateRevision"] != old
     assert {labels_of(members.pod(number))[HASH_LABEL] for number in range(3)} == {members.status["updateRevision"]}
+
+
+def test_under_parallel_an_update_takes_every_old_pod_that_is_not_available_at_once():
+    """Kubernetes 1.37: zk-2 is the one of maxUnavailable; members that its going makes unready follow it."""
+    members = Set(policy="Parallel")
+    members.ready(0, 1, 2)
+    members.image("zk:2")
+    assert members.leaving() == ["zk-2"]
+    members.ready(0, ready=False)
+    assert members.leaving() == ["zk-0", "zk-2"]
+    members.gone(2)
+    members.ready(2)
+    assert members.leaving() == ["zk-0"], "zk-1 is available and waits for its turn"
+
+
+def test_under_ordered_ready_an_update_waits_for_whoever_is_not_available():
+    members = Set()
+    for number in range(3):
+        members.ready(number)
+    members.ready(0, ready=False)
+    members.image("zk:2")
+    assert members.leaving() == []
+    members.ready(0)
+    assert members.leaving() == ["zk-2"]
+
+
+@pytest.mark.parametrize(("value", "taken"), [(1, 1), (2, 2), ("50%", 1), ("67%", 2), ("1%", 1), ("100%", 3)])
+def test_max_unavailable_of_an_update(value: int | str, taken: int):
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": value}}
+    members = Set(policy="Parallel", updateStrategy=strategy)
+    members.ready(0, 1, 2)
+    members.image("zk:2")
+    assert members.leaving() == ["zk-0", "zk-1", "zk-2"][3 - taken :]
 
 
 def test_going_back_to_an_old_template_takes_its_revision_again_with_a_new_number():

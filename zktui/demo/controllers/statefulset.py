@@ -85,11 +85,6 @@ class _Sync:
         for number in self._wanted():
             pod = pods.get(number)
             if pod is not None and not _leaving(pod) and child(pod, "status").get("phase") in ("Failed", "Succeeded"):
-                self._event(
-                    "RecreatingFailedPod",
-                    f"StatefulSet {self._space}/{self._name} is recreating failed Pod {name_of(pod)}",
-                    "Warning",
-                )
                 self._delete(pod)
                 pod = None
             if pod is None:
@@ -106,7 +101,7 @@ class _Sync:
             return None  # a pod of that name that is not ours, or that has not gone yet
         self._make_claims(name)
         pod = self._store.create("pods", self._new_pod(number))
-        self._event("SuccessfulCreate", f"create Pod {name} in StatefulSet {self._name} successful")
+        self._event("SuccessfulCreate", f"Create Pod {name} in StatefulSet {self._name} successful")
         return pod
 
     def _new_pod(self, number: int) -> Object:
@@ -143,7 +138,7 @@ class _Sync:
             self._store.create(
                 "persistentvolumeclaims", {"metadata": metadata, "spec": copy.deepcopy(template["spec"])}
             )
-            self._event("SuccessfulCreate", f"create Claim {name} Pod {pod} in StatefulSet {self._name} success")
+            self._event("SuccessfulCreate", f"Create Claim {name} Pod {pod} in StatefulSet {self._name} success")
 
     # -- too many ----------------------------------------------------------------------------------------
 
@@ -165,30 +160,42 @@ class _Sync:
     # -- rolling update ------------------------------------------------------------------------------------
 
     def _roll(self) -> None:
-        """Delete the highest pod of an old revision, one at a time, waiting for each to be ready again."""
+        """Delete pods of an old revision, from the highest, as long as no more than maxUnavailable are away.
+
+        Under Parallel, Kubernetes 1.37 deletes every pod of an old revision that is not available anyway, at once
+        and whatever maxUnavailable says: an election that leaves members unready for a moment is enough for that.
+        """
         strategy = child(self._spec, "updateStrategy")
         if strategy.get("type") == "OnDelete":
             return
-        partition = int(child(strategy, "rollingUpdate").get("partition") or 0)
-        pods = self._pods()
-        for number in sorted(self._wanted(), reverse=True):
-            pod = pods.get(number)
-            if pod is None:
-                return
-            if number >= self._start + partition:
-                old = labels_of(pod).get(HASH_LABEL) != name_of(self._update)
-                if old and not _leaving(pod):
-                    self._delete(pod)
-                    return
-            if _leaving(pod) or not is_ready(pod):
-                return
+        rolling = child(strategy, "rollingUpdate")
+        pods = [pod for number, pod in sorted(self._pods().items(), reverse=True) if number in self._wanted()]
+        lowest = self._start + int(rolling.get("partition") or 0)
+        old = [pod for pod in pods if self._is_old(pod) and not _leaving(pod)]
+        targets = [pod for pod in old if ordinal(self._name, name_of(pod)) >= lowest]
+        away = len(self._wanted()) - sum(1 for pod in pods if _available(pod))
+        left = _max_unavailable(rolling, len(self._wanted())) - away
+        if self._ordered:
+            for pod in targets[: max(left, 0)]:
+                self._delete(pod)
+            return
+        if left <= 0 and all(_available(pod) for pod in old):
+            return
+        for pod in targets:
+            if not _available(pod):
+                self._delete(pod)
+        for pod in [pod for pod in targets if _available(pod)][: max(left, 0)]:
+            self._delete(pod)
+
+    def _is_old(self, pod: Object) -> bool:
+        return labels_of(pod).get(HASH_LABEL) != name_of(self._update)
 
     def _delete(self, pod: Object) -> None:
         self._store.delete("pods", self._space, name_of(pod), preconditions={"uid": meta(pod)["uid"]})
-        self._event("SuccessfulDelete", f"delete Pod {name_of(pod)} in StatefulSet {self._name} successful")
+        self._event("SuccessfulDelete", f"Delete Pod {name_of(pod)} in StatefulSet {self._name} successful")
 
-    def _event(self, reason: str, words: str, kind: str = "Normal") -> None:
-        self._controller.events.record(self._set, kind, reason, words, component=NAME)
+    def _event(self, reason: str, words: str) -> None:
+        self._controller.events.record(self._set, "Normal", reason, words, component=NAME)
 
     # -- status ------------------------------------------------------------------------------------------
 
@@ -217,6 +224,18 @@ class _Sync:
         self._controller.set_status(SETS, self._set, status)
         live = {labels_of(pod).get(HASH_LABEL, "") for pod in pods} | {revision, name_of(self._update)}
         truncate(self._store, self._set, live)
+
+
+def _available(pod: Object) -> bool:
+    return is_ready(pod) and not _leaving(pod)
+
+
+def _max_unavailable(rolling: Object, replicas: int) -> int:
+    """One unless the strategy says otherwise; a percentage is rounded down, and never to zero."""
+    value = rolling.get("maxUnavailable")
+    if isinstance(value, str) and value.endswith("%"):
+        value = replicas * int(value[:-1]) // 100
+    return max(int(value), 1) if value is not None else 1
 
 
 def _leaving(pod: Object) -> bool:
