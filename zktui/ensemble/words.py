@@ -6,6 +6,7 @@ Only `srvr` is open by default (`4lw.commands.whitelist`, ZooKeeper 3.5.3 and la
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,16 @@ _NOBODY = re.compile(r"connection refused|failed to connect to localhost", re.IG
 _MODES = (Mode.LEADER, Mode.FOLLOWER, Mode.OBSERVER, Mode.STANDALONE, Mode.READ_ONLY)
 
 
+_COMPLETE = {
+    "srvr": re.compile(rb"\nNode count: \d+\r?\n"),
+    "": re.compile(rb"is not executed because it is not in the whitelist\.|is not currently serving requests"),
+}
+"""What makes a reply whole, by word; "" for every word. See `ask`. A leader's `srvr` says more behind its node count
+(sizes of proposals), of which nothing is needed."""
+_QUIET = {"mntr": 0.2}
+"""Seconds of silence after a whole line that end a reply which has no known end, and on which no decision rests."""
+
+
 class NoAnswer(Exception):
     """The connection stood, and a whole reply did not come. The message is one line for people."""
 
@@ -37,6 +48,10 @@ class Unreadable(ValueError):
 def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> str:
     """The whole reply to a four-letter word, in at most `timeout` seconds. Blocks; for worker threads.
 
+    The server closes the connection after it. Through the API server that is not heard until a second later: when the
+    pod's side has closed, containerd waits one second for the client's to close too (sandbox_portforward_linux.go),
+    and a port-forward has no way to close one direction. So a reply that is known to be whole is not waited upon.
+
     Raises DialError when the way to the port could not be had, and NoAnswer when the reply did not come or was cut.
     """
     deadline = time.monotonic() + timeout
@@ -46,9 +61,8 @@ def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> st
         try:
             sock.settimeout(_left(deadline))
             sock.sendall(word.encode("ascii"))
-            while True:
-                sock.settimeout(_left(deadline))
-                part = sock.recv(65536)
+            while not _whole_reply(word, parts):
+                part = _receive(sock, word, parts, deadline)
                 if not part:
                     break
                 parts.append(part)
@@ -65,6 +79,23 @@ def ask(dialer: Dialer, pod: PodKey, port: int, word: str, timeout: float) -> st
     if not parts:
         raise NoAnswer("the connection was closed without an answer")
     return b"".join(parts).decode("utf-8", "replace")
+
+
+def _whole_reply(word: str, parts: list[bytes]) -> bool:
+    text = b"".join(parts[-2:])  # an end that was cut in two
+    return any(_COMPLETE[key].search(text) for key in (word, "") if key in _COMPLETE)
+
+
+def _receive(sock: socket.socket, word: str, parts: list[bytes], deadline: float) -> bytes:
+    left = _left(deadline)
+    quiet = _QUIET.get(word, left) if parts and parts[-1].endswith(b"\n") else left
+    sock.settimeout(min(left, quiet))
+    try:
+        return sock.recv(65536)
+    except TimeoutError:
+        if quiet < left:
+            return b""
+        raise
 
 
 def _refused(told: str) -> str:

@@ -202,6 +202,40 @@ def test_a_reply_longer_than_one_read_is_whole(scripted: Make) -> None:
     assert server.asked == [b"mntr"]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(path.read_text() for path in sorted(REPLIES.glob("srvr-*.txt"))),
+        "This ZooKeeper instance is not currently serving requests\n",
+        "srvr is not executed because it is not in the whitelist.\n",
+    ],
+)
+def test_a_whole_reply_is_not_waited_upon(scripted: Make, reply: str) -> None:
+    """Through a kubelet the end of a forwarded connection is heard a second late, when the evidence has grown old."""
+
+    def say_and_hold(word: bytes, sock: socket.socket) -> bytes | None:
+        head, tail = reply[: len(reply) // 2], reply[len(reply) // 2 :]
+        sock.sendall(head.encode())
+        sock.sendall(tail.encode())
+        return _hold(word, sock)
+
+    dialer = LoopbackDialer({"zk-0": scripted(say_and_hold).address})
+    assert ask(dialer, make_pod("zk-0").key, 2181, "srvr", 5) in (reply, reply[: len(reply) // 2])
+
+
+def test_a_reply_without_a_known_end_ends_when_it_falls_silent(scripted: Make) -> None:
+    text = (REPLIES / "mntr-3.9.4-leader.txt").read_text()
+
+    def say_and_hold(word: bytes, sock: socket.socket) -> bytes | None:
+        sock.sendall(text.encode())
+        return _hold(word, sock)
+
+    began = time.monotonic()
+    dialer = LoopbackDialer({"zk-0": scripted(say_and_hold).address})
+    assert ask(dialer, make_pod("zk-0").key, 2181, "mntr", 20) == text
+    assert time.monotonic() - began < 10
+
+
 def _hold(word: bytes, sock: socket.socket) -> bytes | None:
     sock.recv(1)  # until the other side gives up
     return None
