@@ -28,6 +28,9 @@ from zktui.maintenance.model import Command, CommandKind, Event, Hold, HoldKind,
 from zktui.maintenance.refusals import CannotBegin
 from zktui.session import Session
 
+QUIET = 10.0
+"""Seconds without an event after which the run says what it waits for."""
+
 Output = Literal["text", "json", "jsonl"]
 
 
@@ -150,19 +153,29 @@ class _Attendant:
         return code
 
     async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        told_at = loop.time()
         async with self._engine.changes() as changed:
             while True:
-                self._print_new()
+                if self._print_new():
+                    told_at = loop.time()
+                elif loop.time() - told_at > QUIET and not self._jsonl:
+                    # Whoever waits is told what for, now and then.
+                    told_at = loop.time()
+                    say(f"          {printable(self._engine.run.message)}")
                 await changed.wait()
                 changed.clear()
 
-    def _print_new(self) -> None:
-        for event in self._engine.journal.tail(self._printed):
+    def _print_new(self) -> bool:
+        """Print what the journal has got since; whether that was anything."""
+        events = self._engine.journal.tail(self._printed)
+        for event in events:
             self._printed = event.seq
             if self._jsonl:
                 say_json(to_json(event))
             else:
                 say(line(event))
+        return bool(events)
 
     async def _ask(self) -> None:
         """In Hold, Enter uncordons; it says so once for each node."""
