@@ -7,11 +7,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 EMBEDDED := tests/unit tests/ui tests/snapshots tests/scenarios
 
-.PHONY: help demo test lint format screenshots bench lock clean need-python need-java need-maven zookeeper
+.PHONY: help demo test e2e lint format screenshots bench lock clean need-python need-java need-maven zookeeper
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.run need-java zookeeper ## a live three-member ensemble on four nodes, and zktui on it
 	@$(PY) -m zktui demo $(ARGS)
@@ -28,6 +28,13 @@ lint: $(VENV)/.dev ## ruff, pyright strict and the import contracts
 format: $(VENV)/.dev ## put the code in ruff's format
 	@$(VENV)/bin/ruff format zktui tests
 	@$(VENV)/bin/ruff check --fix zktui tests
+
+e2e: $(VENV)/.dev need-java zookeeper ## the same scenarios on a real Kubernetes built here (NODES=kwok: what needs no kubelet)
+	@$(PY) -m tests.e2e build $(if $(NODES),--nodes $(NODES))
+	@ZKTUI_NODES=$(NODES) $(PY) -m pytest $(ARGS) tests/e2e
+ifneq ($(NODES),kwok)
+	@ZKTUI_CLUSTER=real $(PY) -m pytest $(ARGS) tests/scenarios
+endif
 
 screenshots: $(VENV)/.dev need-java zookeeper ## screenshots/*.svg and .png from the real program on the demo
 	@$(PY) -m tests.screenshots $(ARGS)
