@@ -18,7 +18,6 @@ from tests.scenarios.stage import Stage
 
 CLUSTER = os.environ.get("ZKTUI_CLUSTER", "embedded")
 
-
 NOT_ON_EMBEDDED = {
     "test_port_forward_by_kubectl": "kubectl forwards ports by SPDY, bare or within a WebSocket; here only the "
     "WebSocket channels of the Python client are served",
@@ -26,8 +25,16 @@ NOT_ON_EMBEDDED = {
 """Scenarios, by name, that the embedded cluster can't play yet, and why. This list is to become empty."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+WITHIN = "troubled"
+"""The fixture of scenarios that reach into the embedded cluster's process; they have no other to be played on."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Real nodes and members start, and move, slower than processes on this machine."""
+    if CLUSTER == "real":
+        within = [item for item in items if WITHIN in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=within)
+        items[:] = [item for item in items if item not in within]
     for item in items:
         if CLUSTER == "real":
             item.add_marker(pytest.mark.timeout(900))
