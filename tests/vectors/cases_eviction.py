@@ -115,7 +115,9 @@ async def unready(wire: Wire) -> None:
         await wire.make_pod(name, ready=False)
         await wire.make_budget(
             spec={"unhealthyPodEvictionPolicy": policy} if policy else None,
-            **{"disruptionsAllowed": 0, "currentHealthy": healthy, "desiredHealthy": desired},
+            disruptionsAllowed=0,
+            currentHealthy=healthy,
+            desiredHealthy=desired,
         )
         await evict(wire, said, name)
         await wire.ask(f"the budget after it: {said}", "GET", wire.budget())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.vectors.wire import DEADLINE, Case, Wire, pod_body
+from tests.vectors.wire import DEADLINE, Case, Object, Wire, pod_body
 
 FORWARD = "v4.channel.k8s.io"
 EXEC = "v5.channel.k8s.io"
@@ -59,10 +59,10 @@ async def started(wire: Wire) -> None:
     await _state(wire, pod, "running")
     await wire.ask("log", "GET", f"{pod}/log")
     await wire.ask("log of the run before", "GET", f"{pod}/log?previous=true")
-    await wire.channels("a closed port", f"{pod}/portforward?ports={CLOSED}", FORWARD)
+    await wire.channels("a closed port", f"{pod}/portforward?ports={CLOSED}", FORWARD, 1)
     await wire.ask("no port", "GET", f"{pod}/portforward", headers=_upgrade(FORWARD))
-    await wire.channels("a command that is none", f"{pod}/exec?command=nonsense&stdout=true&stderr=true", EXEC)
-    await wire.channels("a command that fails", f"{pod}/exec?command=false&stdout=true&stderr=true", EXEC)
+    await wire.channels("a command that is none", f"{pod}/exec?command=nonsense&stdout=true&stderr=true", EXEC, 3)
+    await wire.channels("a command that fails", f"{pod}/exec?command=false&stdout=true&stderr=true", EXEC, 3)
     await wire.do("DELETE", f"{pod}?gracePeriodSeconds=0")
 
 
@@ -83,8 +83,9 @@ async def _state(wire: Wire, pod: str, wanted: str) -> None:
     """Wait until the kubelet says so of the pod's container."""
     async with asyncio.timeout(3 * DEADLINE):
         while True:
-            status = (await wire.do("GET", pod)).get("status", {})
-            if any(wanted in entry.get("state", {}) for entry in status.get("containerStatuses") or []):
+            status: Object = (await wire.do("GET", pod)).get("status", {})
+            containers: list[Object] = status.get("containerStatuses") or []
+            if any(wanted in entry.get("state", {}) for entry in containers):
                 return
             await asyncio.sleep(0.1)
 

@@ -85,11 +85,11 @@ async def gone(wire: Wire) -> None:
     refused = await wire.ask("an old continue token", "GET", old)
     await wire.ask("with the fresh token", "GET", f"{maps}?limit=1&continue={refused['metadata']['continue']}")
     await wire.ask("of a moment long ago", "GET", exact)
-    await wire.watch("a watch from long ago", f"{maps}?watch=true&resourceVersion=1", lambda events: bool(events))
+    await wire.watch("a watch from long ago", f"{maps}?watch=true&resourceVersion=1", bool)
     await wire.watch(
         "a watch from long ago, with bookmarks",
         f"{maps}?watch=true&resourceVersion=1&allowWatchBookmarks=true",
-        lambda events: bool(events),
+        bool,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from tests.vectors.wire import MERGE, TABLE, Case, Object, Wire, pod_body
@@ -39,17 +40,17 @@ async def changes(wire: Wire) -> None:
         await label(wire, "zk-0", a="1")
         await wire.do("DELETE", wire.core("pods", "zk-0"))
 
-    await wire.watch("a pod's life", path, count(3), meanwhile=live)
-    await wire.watch("the same afterwards", path, count(3))
+    await wire.watch("a pod's life", path, count(4), meanwhile=live)
+    await wire.watch("the same afterwards", path, count(4))
 
 
 async def graceful(wire: Wire) -> None:
-    """A pod on a node is deleted in two steps."""
+    """A pod on a node is deleted in steps."""
     await wire.make_pod("zk-0")
     path = await since(wire)
     await wire.do("DELETE", wire.core("pods", "zk-0"))
     await wire.do("DELETE", wire.core("pods", "zk-0") + "?gracePeriodSeconds=0")
-    await wire.watch("a deletion with grace", path, count(2))
+    await wire.watch("a deletion with grace", path, count(3))
 
 
 async def selected(wire: Wire) -> None:
@@ -62,8 +63,7 @@ async def selected(wire: Wire) -> None:
     await wire.watch("of a label", f"{path}&labelSelector=a%3D1", count(3))
     await label(wire, "zk-1", c="1")
     await wire.watch("of a name", f"{path}&fieldSelector=metadata.name%3Dzk-1", count(1))
-    one = path.replace("/pods?", "/pods/zk-1?")
-    await wire.watch("of a path", one, count(1))
+    await wire.ask("of a path, which is no watch", "GET", path.replace("/pods?", "/pods/zk-1?"))
     await wire.watch("of nothing, for a second", f"{path}&labelSelector=no%3D1&timeoutSeconds=1", to_its_end)
 
 
@@ -77,16 +77,27 @@ async def present(wire: Wire) -> None:
 
 
 async def bookmarks(wire: Wire) -> None:
-    """One comes two seconds before the time-out, whatever else happens."""
+    """One comes two seconds before the time-out, if anything at all has changed."""
     await wire.make_pod("zk-0")
     await wire.make_budget()
-    query = "&allowWatchBookmarks=true&timeoutSeconds=4"
-    await wire.watch("of pods", await since(wire) + query, to_its_end)
     budgets = wire.group("policy", "poddisruptionbudgets")
-    version = (await wire.do("GET", budgets))["metadata"]["resourceVersion"]
-    await wire.watch("of budgets", f"{budgets}?watch=true&resourceVersion={version}{query}", to_its_end)
-    await wire.watch("of pods as a table", await since(wire) + query, to_its_end, headers={"Accept": TABLE})
-    await wire.watch("none that nobody asked for", await since(wire) + "&timeoutSeconds=3", to_its_end)
+
+    async def elsewhere() -> None:
+        """A change of something else, and what makes the server's watch caches catch up with it."""
+        await wire.do("POST", wire.core("configmaps"), {"metadata": {"generateName": "elsewhere-"}})
+        for path in (wire.core("pods"), budgets):
+            await wire.do("GET", path)
+
+    wanted = "&allowWatchBookmarks=true"
+    pods, version = await since(wire), (await wire.do("GET", budgets))["metadata"]["resourceVersion"]
+    of_budgets = f"{budgets}?watch=true&resourceVersion={version}{wanted}&timeoutSeconds=4"
+    await asyncio.gather(
+        wire.watch("of budgets", of_budgets, bookmark, meanwhile=elsewhere),
+        wire.watch("of pods", f"{pods}{wanted}&timeoutSeconds=4", bookmark, meanwhile=elsewhere),
+        wire.watch("of a table", f"{pods}{wanted}&timeoutSeconds=4", bookmark, headers={"Accept": TABLE}),
+        wire.watch("nobody asked", f"{pods}&timeoutSeconds=4", to_its_end),
+    )
+    await wire.watch("nothing has changed", f"{await since(wire)}{wanted}&timeoutSeconds=4", to_its_end)
 
 
 async def watch_list(wire: Wire) -> None:
@@ -112,12 +123,35 @@ async def watch_list(wire: Wire) -> None:
     )
 
 
+async def bookmarked_kinds(wire: Wire) -> None:
+    """A bookmark's object is an empty one of its kind."""
+    query = "?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    core = ("pods", "services", "endpoints", "events", "configmaps", "secrets", "persistentvolumeclaims")
+    apps = ("statefulsets", "deployments", "daemonsets", "replicasets", "controllerrevisions")
+    for path in (
+        *(wire.core(plural) for plural in core),
+        *(wire.group("apps", plural) for plural in apps),
+        wire.group("policy", "poddisruptionbudgets"),
+        wire.group("coordination.k8s.io", "leases"),
+        wire.group("discovery.k8s.io", "endpointslices"),
+    ):
+        await wire.watch(f"of {path.rpartition('/')[2]}", path + query, bookmark)
+        await wire.watch(f"of a table of {path.rpartition('/')[2]}", path + query, bookmark, headers={"Accept": TABLE})
+    for path in (
+        *("/api/v1/nodes", "/api/v1/persistentvolumes", "/api/v1/namespaces", wire.core("serviceaccounts")),
+        "/apis/storage.k8s.io/v1/storageclasses",
+    ):
+        only = f"{path}{query}&fieldSelector=metadata.name%3Dnone"
+        await wire.watch(f"of {path.rpartition('/')[2]}", only, bookmark)
+        await wire.watch(f"of a table of {path.rpartition('/')[2]}", only, bookmark, headers={"Accept": TABLE})
+
+
 async def as_table(wire: Wire) -> None:
     await wire.make_pod("zk-0")
     path = await since(wire)
     await wire.make_pod("zk-1")
     await wire.do("DELETE", wire.core("pods", "zk-1") + "?gracePeriodSeconds=0")
-    await wire.watch("events", path, count(3), headers={"Accept": TABLE})
+    await wire.watch("events", path, count(4), headers={"Accept": TABLE})
 
 
 async def refused(wire: Wire) -> None:
@@ -136,6 +170,7 @@ CASES: dict[str, Case] = {
     "watch-present": present,
     "watch-bookmarks": bookmarks,
     "watch-list": watch_list,
+    "watch-bookmarked-kinds": bookmarked_kinds,
     "watch-table": as_table,
     "watch-refused": refused,
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.vectors.cases_reading import stateful_set, with_node
 from tests.vectors.wire import MERGE, Case, Object, Wire, pod_body
 
+MANIFEST = Path(__file__).parents[2] / "manifests" / "zookeeper.yaml"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -104,8 +108,8 @@ async def _cordons(wire: Wire) -> None:
     await patch("cordoned again", {"unschedulable": True})
     await patch("uncordoned", {"unschedulable": None}, uid=uid)
     await patch("as kubectl does", {"unschedulable": True}, STRATEGIC)
-    await patch("not a truth value", {"unschedulable": "yes"})
     await patch("annotated", {}, uid=uid, annotations={"zktui.io/run": "r1"})
+    await patch("not a truth value", {"unschedulable": "yes"})
     await wire.ask("of a node that is not there", "PATCH", "/api/v1/nodes/nowhere", {}, headers={"Content-Type": MERGE})
 
 
@@ -201,6 +205,15 @@ async def warned(wire: Wire) -> None:
     await wire.ask("an unknown field, by default", "POST", wire.core("pods"), pod_body("zk-4", None, nonsense=1))
 
 
+async def deployed(wire: Wire) -> None:
+    """The project's own manifest, as it is stored: with what the server fills in."""
+    for obj in yaml.safe_load_all(MANIFEST.read_text()):
+        group, _, _ = obj["apiVersion"].rpartition("/")
+        plural = obj["kind"].lower() + "s"
+        path = wire.group(group, plural) if group else wire.core(plural)
+        await wire.ask(f"{plural} {obj['metadata']['name']}", "POST", path, obj)
+
+
 async def public(wire: Wire) -> None:
     """What a client asks before it knows anything."""
     await wire.ask("ready", "GET", "/readyz")
@@ -210,6 +223,7 @@ async def public(wire: Wire) -> None:
 
 
 CASES: dict[str, Case] = {
+    "deployed": deployed,
     "permissions": permissions,
     "access-reviews": access_reviews,
     "leases": leases,

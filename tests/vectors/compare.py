@@ -47,5 +47,5 @@ def _walk(path: str, real: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
             yield f"{path}.length", len(ours), len(theirs)
         for place, (left, right) in enumerate(zip(ours, theirs, strict=False)):
             yield from _walk(f"{path}[{place}]", left, right)
-    elif type(real) is not type(other) or real != other:
+    elif type(cast("object", real)) is not type(cast("object", other)) or real != other:
         yield path, real, other

@@ -6,7 +6,7 @@ import re
 from typing import Any, cast
 
 TIME, MICRO_TIME = "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z"
-VERSION, TOKEN, AGE = "1000", "token", "1s"
+VERSION, TOKEN, AGE, SERVICE = "1000", "token", "1s", "10.96.0.10"
 
 _UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -17,6 +17,7 @@ _WORDS = (
     (re.compile(r"(Too large resource version: )\d+(, current: )\d+"), rf"\g<1>{VERSION}\g<2>{VERSION}"),
     (re.compile(r"(ResourceVersion in (?:the precondition|record) \()\d+\)"), rf"\g<1>{VERSION})"),
     (re.compile(r"([?&]resourceVersion=)\d{2,}"), rf"\g<1>{VERSION}"),
+    (re.compile(r'(\\*"resourceVersion\\*":\\*")\d+'), rf"\g<1>{VERSION}"),
     # A kubelet's names for a pod's sandbox and its network.
     (re.compile(r"\b[0-9a-f]{64}\b"), "0" * 64),
     (re.compile(r"/netns/cni-[0-9a-f-]+"), "/netns/cni-0"),
@@ -48,14 +49,15 @@ class Normal:
         return self._text(value, key) if isinstance(value, str) else value
 
     def _text(self, text: str, key: str) -> str:
+        if key in ("clusterIP", "clusterIPs") and text != "None":
+            return SERVICE
         if key == "resourceVersion" and text not in ("", "0"):
             return VERSION
         if text in self._tokens:
             return TOKEN
-        if _TIME.fullmatch(text):
-            return TIME
         if _MICRO_TIME.fullmatch(text):
             return MICRO_TIME
+        text = _TIME.sub(TIME, text)
         for token in self._tokens:
             text = text.replace(token, TOKEN)
         for pattern, replacement in _WORDS:
@@ -67,7 +69,8 @@ class Normal:
 
 
 def _ageless(table: dict[str, Any]) -> dict[str, Any]:
-    for row in table.get("rows") or []:
+    rows: list[dict[str, list[Any]]] = table.get("rows") or []
+    for row in rows:
         row["cells"] = [AGE if isinstance(cell, str) and _AGE.fullmatch(cell) else cell for cell in row["cells"]]
     return table
 

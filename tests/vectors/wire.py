@@ -79,10 +79,12 @@ class Wire:
             return cast("Object", json.loads(text))
 
     async def begin(self) -> None:
-        """Make the namespace; no controller is needed."""
+        """Make the namespace, and the ServiceAccount without which it takes no pods, unless a controller was first."""
         await self.do("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         account: Object = {"metadata": {"name": "default"}}
-        await self.do("POST", f"/api/v1/namespaces/{self.namespace}/serviceaccounts", account)
+        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
+        async with self.server.session.post(path, json=account) as reply:
+            assert reply.status in (201, 409), await reply.text()
 
     def core(self, *rest: str) -> str:
         return "/".join([f"/api/v1/namespaces/{self.namespace}", *rest])
@@ -177,6 +179,8 @@ class Wire:
     ) -> list[Object]:
         """Record a watch's events until ``until`` holds for them, or to its end. ``meanwhile`` runs once it is open."""
         events: list[Object] = []
+        place = len(self.exchanges)
+        self.exchanges.append({})  # several watches may be open side by side
         async with self.server.session.get(path, headers=headers) as reply:
             answer: Object = {"status": reply.status, "headers": kept(reply), "events": events}
             if meanwhile is not None:
@@ -184,27 +188,29 @@ class Wire:
             while not until(events) and (line := await asyncio.wait_for(reply.content.readline(), DEADLINE)):
                 events.append(cast("Object", json.loads(line)))
         request: Object = {"method": "GET", "path": path, **({"headers": headers} if headers else {})}
-        self._record(name, request, answer)
+        self._record(name, request, answer, place)
         return events
 
-    async def channels(self, name: str, path: str, protocol: str) -> dict[int, bytes]:
-        """Open a WebSocket, record what comes on each channel until the server closes it or an error channel speaks."""
-        said: dict[int, bytes] = {}
+    async def channels(self, name: str, path: str, protocol: str, error: int) -> None:
+        """Open a WebSocket and record [channel, text] of its messages, until the channel ``error`` has said why."""
+        said: list[list[int | str]] = []
         async with asyncio.timeout(DEADLINE), self.server.session.ws_connect(path, protocols=(protocol,)) as socket:
             async for message in socket:
                 data = cast("bytes", message.data)
-                said[data[0]] = said.get(data[0], b"") + data[1:]
-                if data[0] % 2 and len(said[data[0]]) > 2:
+                if len(data) > 1:  # v5 opens each channel with an empty message
+                    said.append([data[0], data[1:].decode("latin-1")])
+                if data[0] == error and len(data) > 3:  # longer than a port
                     break
-        text = {str(channel): data.decode("latin-1") for channel, data in sorted(said.items())}
         request: Object = {"method": "GET", "path": path, "headers": {"Sec-WebSocket-Protocol": protocol}}
-        self._record(name, request, {"status": 101, "headers": {}, "messages": text})
-        return said
+        self._record(name, request, {"status": 101, "headers": {}, "messages": said})
 
-    def _record(self, name: str, request: Object, reply: Object) -> None:
+    def _record(self, name: str, request: Object, reply: Object, place: int | None = None) -> None:
         self.normal.learn(reply)
-        exchange: Exchange = {"name": name, "request": request, "reply": reply}
-        self.exchanges.append(cast("Exchange", self.normal.of(exchange)))
+        exchange: Exchange = self.normal.of({"name": name, "request": request, "reply": reply})
+        if place is None:
+            self.exchanges.append(exchange)
+        else:
+            self.exchanges[place] = exchange
 
 
 def kept(reply: aiohttp.ClientResponse) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from zktui.demo import errors
 from zktui.demo.eviction import evict
+from zktui.demo.listoptions import check_list
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
 from zktui.demo.patches import APPLY_PATCH
 from zktui.demo.requests import DeleteOptions, RequestInfo, delete_options
@@ -30,6 +31,9 @@ STALE_CONTINUE = (
 )
 RETURNS_OBJECT = frozenset({"pods", "services", "persistentvolumeclaims", "persistentvolumes", "serviceaccounts"})
 """Resources whose deletion answers with the object; the others answer with a Status."""
+
+LEASES = "leases.coordination.k8s.io"
+"""A resource whose updates may create, and must name the version that they change."""
 
 PERMANENT = frozenset({"default", "kube-system", "kube-public"})
 
@@ -55,6 +59,8 @@ class Api:
         sub = info.resource.subresource(info.subresource) if info.subresource else None
         if info.verb not in (sub.verbs if sub else info.resource.verbs):
             raise errors.method_not_allowed()
+        if info.verb in ("update", "patch") and not info.name:
+            raise errors.method_not_allowed()
         if info.resource.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise errors.method_not_allowed()
         special = {"scale": self._scale, "eviction": self._evict, "binding": self._bind}.get(info.subresource)
@@ -77,6 +83,7 @@ class Api:
         return Reply(200, self._store.get(info.resource.key, info.namespace, info.name))
 
     def _list(self, info: RequestInfo, _body: Any, _type: str) -> Reply:
+        check_list(info)
         labels, fields = info.query.get("labelSelector", ""), info.query.get("fieldSelector", "")
         limit, start, at = info.integer("limit") or 0, ("", ""), self._list_version(info)
         token = info.query.get("continue", "")
@@ -94,7 +101,8 @@ class Api:
             "kind": info.resource.kind + "List",
             "apiVersion": info.resource.api_version,
             "metadata": metadata,
-            "items": page,
+            # The list tells what they are.
+            "items": [{key: part for key, part in obj.items() if key not in ("kind", "apiVersion")} for obj in page],
         }
         return Reply(200, envelope, page)
 
@@ -123,12 +131,18 @@ class Api:
             raise errors.method_not_allowed()
         given = thaw(body)
         if meta(given).get("resourceVersion"):
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if info.resource.has_status:
             given.pop("status", None)
         return Reply(201, self._store.create(info.resource.key, given, dry_run=info.dry_run))
 
     def _update(self, info: RequestInfo, body: Any, _type: str) -> Reply:
+        key = info.resource.key
+        if key == LEASES and not child(cast("Object", body), "metadata").get("resourceVersion"):
+            if self._store.find(key, info.namespace, info.name) is None:
+                return self._create(replace(info, name=""), body, "")
+            words = "Invalid value: 0: must be specified for an update"
+            raise errors.invalid(key, info.name, [("metadata.resourceVersion", "FieldValueInvalid", words)])
         write = self._store.update_status if info.subresource == "status" else self._store.update
         return Reply(200, write(info.resource.key, body, dry_run=info.dry_run))
 
@@ -140,7 +154,7 @@ class Api:
             metadata["name"] = info.name
             if info.namespace:
                 metadata["namespace"] = info.namespace
-            return self._create(RequestInfo("create", info.resource, info.namespace, query=info.query), given, "")
+            return self._create(replace(info, name=""), given, "")
         changed = self._store.patch(
             key,
             info.namespace,
@@ -266,5 +280,5 @@ def _read_token(token: str) -> tuple[int | None, tuple[str, str]]:
         space, _, name = str(decoded["start"]).partition("/")
         version = int(decoded["rv"])
     except (ValueError, KeyError, TypeError) as why:
-        raise errors.bad_request("continue key is not valid: invalid continue token") from why
+        raise errors.bad_request("invalid continue token: continue key is not valid") from why
     return (None if version < 0 else version), (space, name)

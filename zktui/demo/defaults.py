@@ -10,8 +10,13 @@ import secrets
 from collections.abc import Callable
 
 from zktui.demo.objects import Object, child, children
+from zktui.demo.quantities import canonical
 from zktui.demo.resources import Resource
 
+NODE_INFO = (
+    *("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion"),
+    *("machineID", "operatingSystem", "osImage", "systemUUID"),
+)
 NOT_READY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 """Taints that the DefaultTolerationSeconds admission plugin lets a pod stand for 300 s."""
 
@@ -36,6 +41,7 @@ def _pod(obj: Object) -> None:
     _set(
         spec,
         serviceAccountName="default",
+        serviceAccount=spec.get("serviceAccountName") or "default",
         priority=0,
         enableServiceLinks=True,
         preemptionPolicy="PreemptLowerPriority",
@@ -46,6 +52,11 @@ def _pod(obj: Object) -> None:
             held.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
     status = obj.setdefault("status", {})
     _set(status, phase="Pending", qosClass=qos_class(spec))
+    for entry in children(status, "conditions"):
+        for field in ("lastProbeTime", "lastTransitionTime"):
+            entry.setdefault(field, None)
+    for entry in children(status, "containerStatuses"):
+        _set(entry, lastState={}, state={})
 
 
 def pod_spec(spec: Object) -> None:
@@ -76,6 +87,8 @@ def _container(container: Object) -> None:
         terminationMessagePath="/dev/termination-log",
         terminationMessagePolicy="File",
     )
+    for part in ("limits", "requests"):
+        _canonical(child(container, "resources", part))
     limits, requests = container["resources"].get("limits"), container["resources"].get("requests")
     if limits:
         container["resources"]["requests"] = {**limits, **(requests or {})}
@@ -90,6 +103,12 @@ def _container(container: Object) -> None:
         reference = child(variable, "valueFrom").get("fieldRef")
         if reference:
             _set(reference, apiVersion="v1")
+
+
+def _canonical(amounts: Object) -> None:
+    """Amounts as they are stored: 0.5 of a CPU as 500m, 1024Mi as 1Gi."""
+    for name, amount in amounts.items():
+        amounts[name] = canonical(str(amount))
 
 
 def qos_class(spec: Object) -> str:
@@ -108,7 +127,7 @@ def qos_class(spec: Object) -> str:
 
 def _template(spec: Object) -> None:
     template = spec.setdefault("template", {})
-    _set(template.setdefault("metadata", {}), creationTimestamp=None)
+    template.setdefault("metadata", {})
     pod_spec(template.setdefault("spec", {}))
 
 
@@ -119,15 +138,16 @@ def _stateful_set(obj: Object) -> None:
         replicas=1,
         podManagementPolicy="OrderedReady",
         revisionHistoryLimit=10,
-        updateStrategy={"type": "RollingUpdate"},
+        updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
     )
-    if spec["updateStrategy"].get("type") == "RollingUpdate":
-        _set(spec["updateStrategy"], rollingUpdate={"partition": 0})
+    if spec["updateStrategy"].get("rollingUpdate") is not None:
+        _set(spec["updateStrategy"]["rollingUpdate"], partition=0)
     _template(spec)
     for claim in children(spec, "volumeClaimTemplates"):
         _set(claim, apiVersion="v1", kind="PersistentVolumeClaim")
         _set(claim.setdefault("spec", {}), volumeMode="Filesystem")
+        _canonical(child(claim, "spec", "resources", "requests"))
         _set(claim.setdefault("status", {}), phase="Pending")
     _set(obj.setdefault("status", {}), replicas=0, availableReplicas=0)
 
@@ -182,6 +202,14 @@ def _namespace(obj: Object) -> None:
     labels["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
 
 
+def _node(obj: Object) -> None:
+    obj.setdefault("spec", {})
+    status = obj.setdefault("status", {})
+    _set(status, daemonEndpoints={"kubeletEndpoint": {"Port": 0}}, nodeInfo={})
+    for field in NODE_INFO:
+        status["nodeInfo"].setdefault(field, "")
+
+
 def _claim(obj: Object) -> None:
     _set(obj.setdefault("spec", {}), volumeMode="Filesystem")
     _set(obj.setdefault("status", {}), phase="Pending")
@@ -198,8 +226,21 @@ def _budget(obj: Object) -> None:
     _set(obj.setdefault("status", {}), **dict.fromkeys(counts, 0))
 
 
+NO_COUNTS = dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0)
+NO_TEMPLATE: Object = {"metadata": {}, "spec": {"containers": None}}
+EMPTY: dict[str, Object] = {
+    "nodes": {
+        "spec": {},
+        "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(NODE_INFO, "")},
+    },
+    "pods": {"spec": {"containers": None}, "status": {}},
+    "poddisruptionbudgets.policy": {"spec": {}, "status": NO_COUNTS},
+}
+"""What an object of a resource says when nothing is set, as in the bookmarks of a watch."""
+
 DEFAULTS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
+    "nodes": _node,
     "services": _service,
     "namespaces": _namespace,
     "persistentvolumeclaims": _claim,

@@ -30,6 +30,15 @@ def check_preconditions(info: Resource, current: Object, wanted: Mapping[str, st
         raise errors.conflict(subject, metadata["name"], why)
 
 
+def wrong_uid(info: Resource, given: Object, current: Object) -> str:
+    """The storage's words for an update of an object that has another uid."""
+    path = "/".join(filter(None, ["/registry", info.plural, given.get("namespace", ""), given["name"]]))
+    return (
+        f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
+        f"failed: UID in precondition: {given['uid']}, UID in object meta: {current['metadata']['uid']}"
+    )
+
+
 def grace_of(info: Resource, current: Object, asked: int | None) -> int:
     """Seconds of grace: only pods have any, and only once they are on a node and not finished."""
     if info.key != "pods":

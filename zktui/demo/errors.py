@@ -14,8 +14,9 @@ from zktui.demo.objects import Object
 class ApiError(Exception):
     """A request refused; becomes the HTTP reply ``code`` with :meth:`status` as its body.
 
-    ``reason`` is a machine-readable CamelCase word (``NotFound``), ``details`` the Status' details, where
-    ``retryAfterSeconds`` above 0 also becomes the ``Retry-After`` header. ``token`` is a fresh ``continue``
+    ``reason`` is a machine-readable CamelCase word (``NotFound``), ``details`` the Status' details (None: there are
+    none; a real server sends empty ones too), where ``retryAfterSeconds`` above 0 also becomes the ``Retry-After``
+    header. ``token`` is a fresh ``continue``
     token, sent only with the 410 of an old one.
     """
 
@@ -24,7 +25,7 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details: Object = dict(details or {})
+        self.details: Object | None = None if details is None else dict(details)
         self.token = token
 
     def status(self) -> Object:
@@ -38,7 +39,7 @@ class ApiError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         body["code"] = self.code
         return body
@@ -106,6 +107,16 @@ def forbidden(resource: str, name: str, why: str, causes: list[Object] | None = 
     return ApiError(403, "Forbidden", f"{subject} is forbidden: {why}", _details(resource, name, causes=causes))
 
 
+def path_not_found() -> ApiError:
+    """404: the group and version are served, but no such resource or subresource in them."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def path_forbidden(user: str, path: str, verb: str = "get") -> ApiError:
+    """403 for a path that is no resource."""
+    return ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot {verb} path "{path}"', {})
+
+
 def invalid(kind: str, name: str, causes: list[tuple[str, str, str]]) -> ApiError:
     """422. ``kind`` is ``Kind.group``; each cause is (field path, reason such as FieldValueInvalid, words)."""
     words = [f"{field}: {text}" for field, _, text in causes]
@@ -132,18 +143,29 @@ def expired(message: str, token: str = "") -> ApiError:
 
 def future_version(wanted: int, current: int) -> ApiError:
     """504: the client asks for a resource version this server has not reached."""
-    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    causes: list[Object] = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     return ApiError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
 
 
 def method_not_allowed() -> ApiError:
     """405: the resource exists but has no such verb."""
-    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def not_acceptable(accepted: list[str]) -> ApiError:
+    """406: the client takes none of the forms that there are."""
+    words = f"406: Not Acceptable\n\nAvailable representations: {', '.join(accepted)}"
+    return ApiError(406, "NotAcceptable", words, {})
+
+
+def unsupported_patch() -> ApiError:
+    """415: a patch of a type this resource does not take."""
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def unsupported_media_type(accepted: list[str]) -> ApiError:
-    """415: a patch or body of a type this resource does not take."""
+    """415: a body of a type that can't be read."""
     joined = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {joined}"
     return ApiError(415, "UnsupportedMediaType", message)

@@ -50,11 +50,11 @@ def needs_no_budget(pod: Object) -> bool:
 
 
 def _budget_of(store: Store, pod: Object) -> Object | None:
-    """The one budget that selects the pod; an empty selector selects nothing here."""
+    """The one budget that selects the pod. An empty selector selects every pod, none selects nothing."""
     found = [
         budget
         for budget in store.list(PDB, namespace_of(pod))[0]
-        if child(budget, "spec").get("selector") and matches_selector(budget["spec"]["selector"], labels_of(pod))
+        if matches_selector(child(budget, "spec").get("selector"), labels_of(pod))
     ]
     if len(found) > 1:
         raise ApiError(500, "", TWO_BUDGETS)

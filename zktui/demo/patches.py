@@ -46,12 +46,12 @@ def apply_patch(info: Resource, obj: Object, media_type: str, body: Any) -> Obje
     target = copy.deepcopy(obj)
     if media_type == JSON_PATCH:
         if not isinstance(body, list):
-            raise errors.bad_request("error decoding patch: a JSON patch is a list of operations")
+            raise errors.bad_request("error decoding patch: json: cannot unmarshal object into a list of operations")
         return json_patch(target, cast("list[Any]", body))
     if media_type not in TYPES:
-        raise errors.unsupported_media_type(TYPES)
+        raise errors.unsupported_patch()
     if not isinstance(body, dict):
-        raise errors.bad_request("error decoding patch: a merge patch is an object")
+        raise errors.bad_request("error decoding patch: json: cannot unmarshal array into an object")
     if media_type == MERGE_PATCH:
         return merge_patch(target, body)
     return _strategic(target, cast("Object", body), info)
@@ -139,7 +139,7 @@ def json_patch(target: Object, operations: list[Any]) -> Object:
             document = _operate(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as why:
             words = "the server rejected our request due to an error in our request"
-            raise errors.ApiError(422, "Invalid", words) from why
+            raise errors.ApiError(422, "Invalid", words, {}) from why
     return document
 
 

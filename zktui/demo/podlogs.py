@@ -31,25 +31,32 @@ def container_of(pod: Object, wanted: str) -> str:
     return names[0]
 
 
+def check_host(pod: Object) -> None:
+    """400 for a pod that no kubelet has."""
+    if not child(pod, "spec").get("nodeName"):
+        raise errors.bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+
+
 def log_options(info: RequestInfo, pod: Object) -> LogOptions:
     """``v1.PodLogOptions`` from the query; 400 or 422 for options that make no sense."""
     since, seconds = info.query.get("sinceTime"), info.integer("sinceSeconds")
-    if since and seconds is not None:
-        words = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
-        raise errors.invalid("PodLogOptions", info.name, [("", "FieldValueForbidden", words)])
     tail, limit = info.integer("tailLines"), info.integer("limitBytes")
-    for field, value, least in (("tailLines", tail, 0), ("limitBytes", limit, 1)):
-        if value is not None and value < least:
-            words = f"Invalid value: {value}: must be greater than or equal to {least}"
-            raise errors.invalid("PodLogOptions", info.name, [(field, "FieldValueInvalid", words)])
     start = None
     if since:
         try:
             start = parse_time(since).timestamp()
         except ValueError:
-            raise errors.bad_request(f'parsing time "{since}": not an RFC 3339 time') from None
+            words = f'parsing time "{since}" as "2006-01-02T15:04:05Z07:00": cannot parse "{since}" as "2006"'
+            raise errors.bad_request(words) from None
     elif seconds is not None:
         start = time.time() - seconds
+    least = (("sinceSeconds", seconds, 1), ("tailLines", tail, 0), ("limitBytes", limit, 1))
+    causes = [_too_little(field, value, floor) for field, value, floor in least if value is not None and value < floor]
+    if since and seconds is not None:
+        words = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+        causes.append(("[]", "FieldValueForbidden", words))
+    if causes:
+        raise errors.invalid("PodLogOptions", info.name, causes)
     return LogOptions(
         container=container_of(pod, info.query.get("container", "")),
         follow=info.flag("follow"),
@@ -61,12 +68,16 @@ def log_options(info: RequestInfo, pod: Object) -> LogOptions:
     )
 
 
+def _too_little(field: str, value: int, floor: int) -> tuple[str, str, str]:
+    bound = "greater than 0" if floor else "greater than or equal to 0"
+    return field, "FieldValueInvalid", f"Invalid value: {value}: must be {bound}"
+
+
 async def serve_logs(request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime) -> web.StreamResponse:
     """Send the log; errors that come before its first bytes become the reply's status."""
-    node = child(pod, "spec").get("nodeName")
-    if not node:
-        raise errors.bad_request(f"pod {info.name} does not have a host assigned")
     options = log_options(info, pod)
+    if not child(pod, "spec").get("nodeName"):
+        return web.Response(status=204)  # no kubelet to ask: an empty log, and no error
     chunks = runtime.logs(info.namespace, info.name, options)
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     if options.follow:

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 
 from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object
+from zktui.demo.podlogs import check_host
 from zktui.demo.requests import RequestInfo
 from zktui.demo.runtime import PodRuntime
 
@@ -85,6 +86,7 @@ async def serve_portforward(
     request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime
 ) -> web.StreamResponse:
     """Join the WebSocket to the pod's ports until either side is done."""
+    check_host(pod)
     offered = {text.strip() for text in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
     if request.headers.get("Upgrade", "").lower() != "websocket" or PROTOCOL not in offered:
         raise bad_request(f"only WebSocket streaming with the subprotocol {PROTOCOL} is served")

@@ -1,8 +1,9 @@
-"""Times as ``kubectl get`` prints them."""
+"""Times as ``kubectl get`` prints them, and amounts of CPU, memory and storage as they are stored."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from zktui.demo.names import parse_time
 
@@ -46,6 +47,31 @@ def human_duration(seconds: float) -> str:
     if whole < 8 * YEAR:
         return _two(whole, YEAR, "y", DAY, "d")
     return f"{whole // YEAR}y"
+
+
+_BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
+
+
+def canonical(text: str) -> str:
+    """The form that Kubernetes stores: no fraction, and the largest suffix of the kind that was used."""
+    binary = next((suffix for suffix in _BINARY if text.endswith(suffix)), None)
+    decimal = "" if binary else next((suffix for suffix in _DECIMAL if suffix and text.endswith(suffix)), "")
+    try:
+        number = Decimal(text.removesuffix(binary or decimal))
+    except InvalidOperation:
+        return text
+    if binary:
+        amount = number * 1024 ** (_BINARY.index(binary) + 1)
+        return _largest(amount, Decimal(1024), ("", *_BINARY))
+    return _largest(number * Decimal(1000) ** _DECIMAL.index(decimal), Decimal(1000), _DECIMAL)
+
+
+def _largest(amount: Decimal, step: Decimal, suffixes: tuple[str, ...]) -> str:
+    place = 0
+    while amount and place + 1 < len(suffixes) and amount % step == 0:
+        amount, place = amount / step, place + 1
+    return f"{int(amount)}{suffixes[place] if amount else ''}"
 
 
 def _two(whole: int, big: int, big_name: str, small: int, small_name: str) -> str:

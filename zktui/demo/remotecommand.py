@@ -14,12 +14,15 @@ from aiohttp import WSMsgType, web
 
 from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object
-from zktui.demo.podlogs import container_of
+from zktui.demo.podlogs import check_host, container_of
 from zktui.demo.requests import RequestInfo
-from zktui.demo.runtime import ExecProcess, PodRuntime
+from zktui.demo.runtime import CannotStart, ExecProcess, PodRuntime
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
+HEAD_START = 0.1
+"""Seconds before the first message. kubectl 1.30 to 1.33 reads before its streams are made and drops what comes for
+them (kubernetes/kubernetes#131189); a real container takes about as long to start a command."""
 
 
 class _Stdin:
@@ -49,20 +52,42 @@ def exit_status(code: int) -> Object:
     }
 
 
+def failure(why: str) -> Object:
+    """The Status on the error channel when the command could not be started: no exit code."""
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"Internal error occurred: {why}",
+        "reason": "InternalError",
+        "details": {"causes": [{"message": why}]},
+        "code": 500,
+    }
+
+
 async def serve_exec(request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime) -> web.StreamResponse:
     """Run the command and join it to the WebSocket; it is killed when the client goes away."""
     command = request.query.getall("command", [])
     if not command:
         raise bad_request("you must specify at least one command for the container")
     container = container_of(pod, info.query.get("container", ""))
+    check_host(pod)
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise bad_request("Upgrade request required")
     stdin = _Stdin() if info.flag("stdin") else None
-    process = await runtime.exec(
-        info.namespace, info.name, container, command, aiter(stdin) if stdin is not None else None
-    )
     socket = web.WebSocketResponse(protocols=PROTOCOLS)
+    try:
+        process = await runtime.exec(
+            info.namespace, info.name, container, command, aiter(stdin) if stdin is not None else None
+        )
+    except CannotStart as why:
+        await socket.prepare(request)
+        await asyncio.sleep(HEAD_START)
+        status = failure(f"error executing command in container: {why}")
+        await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
+        await socket.close()
+        return socket
     await socket.prepare(request)
+    await asyncio.sleep(HEAD_START)
     reader = asyncio.create_task(_read(socket, stdin))
     writer = asyncio.create_task(_write(socket, process, merged=info.flag("tty")))
     try:

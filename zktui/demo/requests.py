@@ -9,13 +9,15 @@ from typing import Any, cast
 import yaml
 from aiohttp import web
 
-from zktui.demo import errors, protobuf
+from zktui.demo import errors, patches, protobuf
 from zktui.demo.objects import Object, child
-from zktui.demo.resources import BY_PATH, Resource
+from zktui.demo.resources import BY_PATH, VERSIONS, Resource
 from zktui.demo.validation import check_shape
 
 TABLE = "Table"
 METADATA = "PartialObjectMetadata"
+JSON = "application/json"
+BODIES = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf", *patches.TYPES)
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -80,9 +82,9 @@ def parse_request(method: str, path: str, query: dict[str, str]) -> RequestInfo 
 
 def _verb(method: str, name: str, query: dict[str, str]) -> str:
     if method in ("GET", "HEAD"):
-        if query.get("watch", "").lower() in ("true", "1"):
-            return "watch"
-        return "get" if name else "list"
+        if name:
+            return "get"  # whatever it says of watching: one object is watched by a field selector
+        return "watch" if query.get("watch", "").lower() in ("true", "1") else "list"
     verb = _VERBS.get(method, method.lower())
     return "deletecollection" if verb == "delete" and not name else verb
 
@@ -104,35 +106,38 @@ def answer_form(accept: str) -> str:
             return form.removesuffix("List")
         if not form:
             return ""
-    message = "only the following media types are accepted: application/json"
-    raise errors.ApiError(406, "NotAcceptable", message)
+    raise errors.not_acceptable([JSON, f"{JSON};stream=watch"])
 
 
-async def read_body(request: web.Request) -> Any:
-    """The decoded JSON or YAML body; None when there is none; 400 for anything else."""
+async def read_body(request: web.Request, kind: str = "") -> Any:
+    """The decoded JSON or YAML body; None when there is none; 400 for anything else, 415 for another type of it.
+
+    ``kind`` is what the body should be an object of.
+    """
     raw = await request.read()
     if not raw:
         return None
+    if "Content-Type" in request.headers and request.content_type not in BODIES:
+        raise errors.unsupported_media_type(list(BODIES[:3]))
     if request.content_type.endswith("protobuf"):
         return protobuf.decode(raw)
     try:
         return yaml.safe_load(raw) if request.content_type.endswith("yaml") else json.loads(raw)
     except (ValueError, yaml.YAMLError) as why:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {why}") from why
+        wanted = f"the object provided is unrecognized (must be of type {kind}): " if kind else ""
+        text = raw[:100].decode("utf-8", "replace")
+        raise errors.bad_request(f"{wanted}couldn't get version/kind; json parse error: {why} ({text})") from why
 
 
 async def read_object(request: web.Request, info: RequestInfo) -> Object:
     """The body as an object of the request's kind, with the URL's name and namespace; 400 where they differ."""
-    body = await read_body(request)
-    if not isinstance(body, dict):
-        raise errors.bad_request("the request body is not an object")
-    obj = cast("Object", body)
     sub = info.resource.subresource(info.subresource) if info.subresource else None
     kind = (sub.kind if sub else "") or info.resource.kind
-    if obj.get("kind") and obj["kind"] != kind:
-        raise errors.bad_request(
-            f'{obj["kind"]} in version "{obj.get("apiVersion", "")}" cannot be handled as a {kind}'
-        )
+    body = await read_body(request, kind)
+    if not isinstance(body, dict):
+        raise errors.bad_request("the request body is not an object")
+    obj: Object = without_nulls(cast("Object", body))
+    _check_kind(obj, kind, (sub.group if sub else "") or info.resource.group)
     check_shape(obj)
     metadata = obj.setdefault("metadata", {})
     if info.resource.namespaced and info.namespace:
@@ -150,6 +155,26 @@ async def read_object(request: web.Request, info: RequestInfo) -> Object:
     return obj
 
 
+def without_nulls(value: Any) -> Any:
+    """What is left of a body once it was an object of a type: a null is as good as nothing."""
+    if isinstance(value, dict):
+        held = cast("Object", value)
+        return {key: without_nulls(part) for key, part in held.items() if part is not None}
+    return [without_nulls(part) for part in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def _check_kind(obj: Object, kind: str, group: str) -> None:
+    """400 for an object of another kind, or of a version that this kind does not have."""
+    given, version = obj.get("kind") or kind, str(obj.get("apiVersion") or "")
+    words = f'{given} in version "{version}" cannot be handled as a {kind}'
+    if given != kind:
+        internal = group.partition(".")[0] or "core"
+        converting = f"converting ({version.rpartition('/')[2]}.{given}) to ({internal}.{kind}): unknown conversion"
+        raise errors.bad_request(f"{words}: {converting}")
+    if version and version not in VERSIONS[kind]:
+        raise errors.bad_request(f'{words}: no kind "{kind}" is registered for version "{version}"')
+
+
 @dataclass(frozen=True)
 class DeleteOptions:
     """``metav1.DeleteOptions`` from a body and a query."""
@@ -161,26 +186,31 @@ class DeleteOptions:
 
 
 def delete_options(info: RequestInfo, body: Object | None) -> DeleteOptions:
-    """Options of a deletion; the query's win where both are given. 400 for an unknown propagation policy."""
+    """Options of a deletion; the query's win where both are given. 422 for those that make no sense."""
     body = body or {}
+    _check_delete_options(body)
     grace = info.integer("gracePeriodSeconds")
     if grace is None:
         grace = body.get("gracePeriodSeconds")
     propagation = info.query.get("propagationPolicy") or body.get("propagationPolicy") or ""
-    orphan = body.get("orphanDependents")
-    if not propagation:
-        propagation = "Orphan" if orphan else "Background"
+    propagation = propagation or ("Orphan" if body.get("orphanDependents") else "Background")
     if propagation not in ("Orphan", "Background", "Foreground"):
-        raise errors.invalid(
-            "DeleteOptions.meta.k8s.io",
-            "",
-            [
-                (
-                    "propagationPolicy",
-                    "FieldValueNotSupported",
-                    f'Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"',
-                )
-            ],
-        )
+        words = f'Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"'
+        raise _bad_delete_option("propagationPolicy", "FieldValueNotSupported", words)
     wanted = {key: str(value) for key, value in child(body, "preconditions").items() if value is not None}
     return DeleteOptions(grace, wanted, propagation, info.dry_run or body.get("dryRun") == ["All"])
+
+
+def _check_delete_options(body: Object) -> None:
+    if body.get("propagationPolicy") and body.get("orphanDependents") is not None:
+        words = (
+            f'Invalid value: "{body["propagationPolicy"]}": orphanDependents and deletionPropagation cannot be both set'
+        )
+        raise _bad_delete_option("propagationPolicy", "FieldValueInvalid", words)
+    if body.get("dryRun") not in (None, [], ["All"]):
+        words = f'Unsupported value: {json.dumps(body["dryRun"])}: supported values: "All"'
+        raise _bad_delete_option("dryRun", "FieldValueNotSupported", words)
+
+
+def _bad_delete_option(field: str, reason: str, words: str) -> errors.ApiError:
+    return errors.invalid("DeleteOptions.meta.k8s.io", "", [(field, reason, words)])

@@ -119,6 +119,20 @@ BY_PATH = {(resource.group, resource.version, resource.plural): resource for res
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in RESOURCES}
 
 
+def _versions() -> dict[str, frozenset[str]]:
+    """kind -> the API versions in which an object of it may be sent."""
+    found: dict[str, set[str]] = {"Eviction": {"policy/v1beta1"}}
+    for resource in RESOURCES:
+        found.setdefault(resource.kind, set()).add(resource.api_version)
+        for sub in resource.subresources:
+            version = f"{sub.group}/{sub.version}" if sub.group else resource.api_version
+            found.setdefault(sub.kind or resource.kind, set()).add(version)
+    return {kind: frozenset(versions) for kind, versions in found.items()}
+
+
+VERSIONS = _versions()
+
+
 def groups() -> dict[tuple[str, str], list[Resource]]:
     """(group, version) -> its resources, in the table's order; the core group is ``("", "v1")``."""
     found: dict[tuple[str, str], list[Resource]] = {}

@@ -9,6 +9,7 @@ from zktui.demo.requests import RequestInfo
 from zktui.demo.resources import Resource
 
 USER = "zktui-demo"
+ANONYMOUS = "system:anonymous"
 GROUPS = ["system:masters", "system:authenticated"]
 ACCESS = "selfsubjectaccessreviews.authorization.k8s.io"
 RULES = "selfsubjectrulesreviews.authorization.k8s.io"
@@ -35,11 +36,15 @@ class Authorizer:
 
     def check(self, info: RequestInfo) -> None:
         """403 in the words of RBAC for a denied request."""
-        if self.allows(info.verb, info.target):
-            return
-        scope = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
-        why = f'User "{USER}" cannot {info.verb} resource "{info.target}" in API group "{info.resource.group}" {scope}'
-        raise errors.forbidden(info.resource.key, info.name, why)
+        if not self.allows(info.verb, info.target):
+            raise refusal(USER, info)
+
+
+def refusal(user: str, info: RequestInfo) -> ApiError:
+    """403 in the words of RBAC."""
+    scope = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
+    why = f'User "{user}" cannot {info.verb} resource "{info.target}" in API group "{info.resource.group}" {scope}'
+    return errors.forbidden(info.resource.key, info.name, why)
 
 
 def review(resource: Resource, body: Object, authorizer: Authorizer) -> Object:
@@ -59,7 +64,8 @@ def _access(spec: Object, authorizer: Authorizer) -> Object:
     if not wanted:
         if spec.get("nonResourceAttributes"):
             return {"allowed": True}
-        raise ApiError(400, "BadRequest", "exactly one of nonResourceAttributes or resourceAttributes must be set")
+        words = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise errors.invalid(".authorization.k8s.io", "", [("spec", "FieldValueInvalid", words)])
     parts = [wanted.get("resource", ""), wanted.get("subresource", "")]
     allowed = authorizer.allows(wanted.get("verb", ""), "/".join(filter(None, parts)))
-    return {"allowed": allowed} if allowed else {"allowed": False, "reason": "denied by the rehearsal"}
+    return {"allowed": allowed}

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from zktui.demo import discovery, errors, openapi
+from zktui.demo import discovery, errors, openapi, patches, warnings
 from zktui.demo.api import Api, Reply
 from zktui.demo.certificates import Certificate
 from zktui.demo.errors import ApiError
@@ -27,10 +27,10 @@ from zktui.demo.requests import (
     read_body,
     read_object,
 )
-from zktui.demo.reviews import Authorizer
+from zktui.demo.reviews import ANONYMOUS, Authorizer, refusal
 from zktui.demo.runtime import PodRuntime
 from zktui.demo.store import Store
-from zktui.demo.tables import partial_metadata, table
+from zktui.demo.tables import included, partial_metadata, table
 from zktui.demo.watch import Watch
 
 Interceptor = Callable[[RequestInfo, web.Request], Awaitable[None]]
@@ -125,10 +125,7 @@ class ApiServer:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Authenticate, and turn refusals into Status replies."""
         try:
-            # As a real server: open to those who say nothing of themselves, closed to a wrong token.
-            bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
-            if bearer or request.path not in PUBLIC:
-                self._authenticate(request)
+            self._authenticate(request)
             return await handler(request)
         except ApiError as why:
             return _refusal(why)
@@ -137,9 +134,14 @@ class ApiServer:
             return _refusal(ApiError(413, "RequestEntityTooLarge", words))
 
     def _authenticate(self, request: web.Request) -> None:
+        """401 for a wrong token. Who says nothing of themselves is system:anonymous, and may ask what is public."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), self.token.encode()):
-            raise errors.unauthorized()
+        if kind.lower() == "bearer":
+            if not secrets.compare_digest(token.strip().encode(), self.token.encode()):
+                raise errors.unauthorized()
+        elif request.path not in PUBLIC:
+            info = parse_request(request.method, request.path, dict(request.query))
+            raise errors.path_forbidden(ANONYMOUS, request.path) if info is None else refusal(ANONYMOUS, info)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         info = parse_request(request.method, request.path, dict(request.query))
@@ -173,9 +175,15 @@ class ApiServer:
             body = json.dumps(discovery.aggregated(core=path == "/api")).encode()
             return web.Response(body=body, headers={"Content-Type": discovery.AGGREGATED})
         found = self._document(path)
-        if found is None:
-            return web.Response(status=404, text="404 page not found\n")
-        return web.json_response(found)
+        if found is not None:
+            return _json(found)
+        match [part for part in path.split("/") if part]:
+            case ["api", "v1", *_]:
+                raise errors.path_not_found()
+            case ["apis", group, _, *_] if discovery.api_group(group) is not None:
+                raise errors.path_not_found()
+            case _:
+                return web.Response(status=404, text="404 page not found\n")
 
     def _document(self, path: str) -> Object | None:
         match [part for part in path.split("/") if part]:
@@ -203,21 +211,22 @@ async def _body(request: web.Request, info: RequestInfo) -> Any:
     """The decoded body where the verb has one."""
     if info.verb in ("create", "update"):
         return await read_object(request, info)
+    if info.verb == "patch" and request.content_type not in patches.TYPES:
+        raise errors.unsupported_patch()
     return await read_body(request) if info.verb in ("patch", "delete", "deletecollection") else None
 
 
 def _answer(info: RequestInfo, form: str, reply: Reply) -> web.Response:
     """The reply as the client wants it: whole, as a Table, or only the metadata."""
     body = reply.body
+    warned = warnings.of_request(info.resource)
+    if info.verb in ("create", "update", "patch") and not info.subresource:
+        warned += warnings.of_object(info.resource, body)
     if body.get("kind") == "Status" or not form or info.verb not in ("get", "list"):
-        return web.json_response(body, status=reply.code)
+        return _json(body, reply.code, warnings.header(warned))
     items = reply.items if reply.items is not None else [body]
     if form == TABLE:
-        metadata = body["metadata"]
-        include = info.query.get("includeObject", "Metadata")
-        body = table(
-            info.resource, items, metadata["resourceVersion"], include=include, token=metadata.get("continue", "")
-        )
+        body = table(info.resource, items, body["metadata"], include=included(info.query))
     elif form == METADATA and reply.items is None:
         body = partial_metadata(body)
     elif form == METADATA:
@@ -227,10 +236,16 @@ def _answer(info: RequestInfo, form: str, reply: Reply) -> web.Response:
             "metadata": body["metadata"],
             "items": [partial_metadata(obj) for obj in items],
         }
-    return web.json_response(body, status=reply.code)
+    return _json(body, reply.code, warnings.header(warned))
 
 
 def _refusal(why: ApiError) -> web.Response:
-    retry = why.details.get("retryAfterSeconds")
-    headers = {"Retry-After": str(retry)} if retry else {}
-    return web.json_response(why.status(), status=why.code, headers=headers)
+    retry = (why.details or {}).get("retryAfterSeconds")
+    return _json(why.status(), why.code, {"Retry-After": str(retry)} if retry else {})
+
+
+def _json(body: Object, code: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """JSON without a charset in its type, as Kubernetes has it."""
+    return web.Response(
+        body=json.dumps(body).encode(), status=code, headers={**(headers or {}), "Content-Type": "application/json"}
+    )

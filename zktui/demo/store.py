@@ -16,18 +16,31 @@ from typing import Any
 
 from zktui.demo import errors, selectors
 from zktui.demo.defaults import apply_defaults
-from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted
+from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted, wrong_uid
 from zktui.demo.history import SIZE, Change, ChangeCallback, History
 from zktui.demo.names import now, random_suffix
 from zktui.demo.objects import Object, children, labels_of, meta, namespace_of
 from zktui.demo.patches import apply_patch
 from zktui.demo.resources import BY_KEY, Resource
-from zktui.demo.validation import check_shape, validate_create, validate_update
+from zktui.demo.validation import check_identity, check_shape, validate_create, validate_update
+
+GENERATIONS = frozenset(
+    {
+        *("pods", "poddisruptionbudgets.policy", "endpointslices.discovery.k8s.io"),
+        *("statefulsets.apps", "deployments.apps", "replicasets.apps", "daemonsets.apps"),
+    }
+)
+"""Resources whose objects count the changes of their spec."""
 
 
 def thaw(obj: Object) -> Object:
     """A copy of a stored object that may be changed."""
     return copy.deepcopy(obj)
+
+
+def _holds_content(info: Resource, obj: Object) -> bool:
+    """A namespace stays until its own finalizer is taken away, after everything in it is gone."""
+    return info.key == "namespaces" and bool(children(obj, "spec", "finalizers"))
 
 
 class Store:
@@ -130,7 +143,7 @@ class Store:
         validate_create(info, fresh)
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = now()
-        if "spec" in fresh:
+        if info.key in GENERATIONS:
             metadata["generation"] = 1
         metadata.pop("deletionTimestamp", None)
         metadata.pop("deletionGracePeriodSeconds", None)
@@ -146,7 +159,8 @@ class Store:
             raise errors.not_found("namespaces", space)
         if meta(found).get("deletionTimestamp"):
             words = f"unable to create new content in namespace {space} because it is being terminated"
-            causes = [{"reason": "NamespaceTerminating", "message": f"namespace {space} is being terminated"}]
+            told = f"namespace {space} is being terminated"
+            causes = [{"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}]
             raise errors.forbidden(info.key, metadata.get("name", ""), words, causes)
 
     def update(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
@@ -175,6 +189,7 @@ class Store:
         fresh = thaw(current)
         if "status" in given:
             fresh["status"] = given["status"]
+            apply_defaults(info, fresh)
         return self._finish(info, fresh, current, dry_run)
 
     def change(
@@ -196,11 +211,7 @@ class Store:
         if given and given != meta(current)["resourceVersion"]:
             raise errors.conflict(info.key, metadata["name"])
         if metadata.get("uid") and metadata["uid"] != meta(current)["uid"]:
-            why = (
-                f"Precondition failed: UID in precondition: {metadata['uid']}, "
-                f"UID in object meta: {meta(current)['uid']}"
-            )
-            raise errors.conflict(info.key, metadata["name"], why)
+            raise errors.conflict(info.key, metadata["name"], wrong_uid(info, metadata, current))
         fresh["apiVersion"], fresh["kind"] = info.api_version, info.kind
         for field in (
             "uid",
@@ -219,7 +230,8 @@ class Store:
     def _finish(self, info: Resource, fresh: Object, current: Object, dry_run: bool) -> Object:
         if fresh == current:
             return current
-        leaving = meta(fresh).get("deletionTimestamp") and not meta(fresh).get("finalizers")
+        held = meta(fresh).get("finalizers") or _holds_content(info, fresh)
+        leaving = meta(fresh).get("deletionTimestamp") and not held
         if leaving and not meta(fresh).get("deletionGracePeriodSeconds") and not dry_run:
             return self._drop(info, fresh, current)
         return self._put("MODIFIED", info, fresh, current, dry_run)
@@ -236,9 +248,11 @@ class Store:
         dry_run: bool = False,
     ) -> Object:
         """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result."""
-        patched = apply_patch(BY_KEY[resource], self.get(resource, ns, name), patch_type, body)
+        current = self.get(resource, ns, name)
+        patched = apply_patch(BY_KEY[resource], current, patch_type, body)
         check_shape(patched)
         metadata = patched.setdefault("metadata", {})
+        check_identity(BY_KEY[resource], metadata, current)
         metadata["name"] = name
         if ns:
             metadata["namespace"] = ns
@@ -288,11 +302,14 @@ class Store:
             if "foregroundDeletion" not in finalizers:
                 finalizers.append("foregroundDeletion")
         grace = grace_of(info, current, grace_seconds)
-        held = bool(metadata.get("finalizers"))
+        held = bool(metadata.get("finalizers") or _holds_content(info, fresh))
         if grace == 0 and not held:
-            return (current if dry_run else self._drop(info, current, current)), True
+            return (current if dry_run else self._drop_now(info, current, fresh)), True
         if not mark_deleted(metadata, grace):
             return current, False
+        if info.key == "namespaces":
+            metadata.pop("deletionGracePeriodSeconds")
+            fresh["status"] = {**fresh.get("status", {}), "phase": "Terminating"}
         return self._put("MODIFIED", info, fresh, current, dry_run), False
 
     def remove(self, resource: str, ns: str, name: str, uid: str = "") -> None:
@@ -304,6 +321,13 @@ class Store:
         if current is None or (uid and meta(current)["uid"] != uid):
             return
         self.delete(resource, ns, name, grace_seconds=0)
+
+    def _drop_now(self, info: Resource, current: Object, fresh: Object) -> Object:
+        """Remove an object. A pod is first told to be deleted without grace, as by a real server."""
+        if info.key != "pods" or not mark_deleted(meta(fresh), 0):
+            return self._drop(info, current, current)
+        marked = self._put("MODIFIED", info, fresh, current, dry_run=False)
+        return self._drop(info, marked, marked)
 
     def _drop(self, info: Resource, last: Object, previous: Object) -> Object:
         metadata = meta(last)

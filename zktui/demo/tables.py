@@ -6,9 +6,10 @@ are those of Kubernetes' own printers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object, child, children, labels_of, meta
 from zktui.demo.podstatus import container_statuses, pod_restarts, pod_status, readiness_gates
 from zktui.demo.quantities import age, since
@@ -23,29 +24,40 @@ UNSET = "<unset>"
 def table(
     resource: Resource,
     objects: list[Object],
-    version: str,
+    metadata: Object,
     *,
     include: str = "Metadata",
     header: bool = True,
-    token: str = "",
 ) -> Object:
-    """A Table of the objects; ``include`` is the query's includeObject (None, Metadata, Object)."""
+    """A Table of the objects; ``metadata`` is a list's or an object's, ``include`` as :func:`included` gives it."""
     columns = COLUMNS.get(resource.key, DEFAULT)
-    metadata: Object = {"resourceVersion": version}
-    if token:
-        metadata["continue"] = token
+    kept = {key: metadata[key] for key in ("resourceVersion", "continue", "remainingItemCount") if key in metadata}
     rows = [{"cells": [cell(obj) for _, _, cell in columns], **_row_object(obj, include)} for obj in objects]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
-        "metadata": metadata,
+        "metadata": kept,
         "columnDefinitions": [_definition(name, priority) for name, priority, _ in columns] if header else None,
         "rows": rows,
     }
 
 
+def width(resource: Resource) -> int:
+    """The number of columns."""
+    return len(COLUMNS.get(resource.key, DEFAULT))
+
+
+def included(query: Mapping[str, str]) -> str:
+    """The query's includeObject: None, Metadata or Object; 400 for anything else."""
+    wanted = query.get("includeObject") or "Metadata"
+    if wanted not in ("None", "Metadata", "Object"):
+        words = f"includeObject: Invalid value: \"{wanted}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: {words}")
+    return wanted
+
+
 def _definition(name: str, priority: int) -> Object:
-    kind = "integer" if name in ("Data", "Desired", "Current", "Revision") else "string"
+    kind = "integer" if name in ("Data", "Desired", "Current", "Revision", "Allowed Disruptions") else "string"
     shown = "name" if name == "Name" else ""
     return {"name": name, "type": kind, "format": shown, "description": "", "priority": priority}
 
@@ -77,7 +89,7 @@ def _at(*path: str, default: Any = "") -> Cell:
 
     def cell(obj: Object) -> Any:
         value = child(obj, *path[:-1]).get(path[-1])
-        return default if value is None else value
+        return default if value in (None, "") else value
 
     return cell
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 
-from zktui.demo.errors import ApiError, bad_request, invalid
+from zktui.demo.errors import ApiError, bad_request, conflict, invalid
 from zktui.demo.objects import Object, child, children
 from zktui.demo.resources import Resource
 from zktui.demo.selectors import matches_selector
@@ -17,21 +18,12 @@ _SUBDOMAIN_WORDS = (
     "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
-_STATEFUL_SET_MAY_CHANGE = frozenset(
-    {
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    }
+_PERCENT = re.compile(r"[0-9]+%")
+_PERCENT_WORDS = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
+    "validation is '[0-9]+%')"
 )
-_STATEFUL_SET_WORDS = (
-    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-)
+_STATEFUL_SET_FIXED = ("selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy")
 _POD_WORDS = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -48,6 +40,17 @@ def check_shape(obj: Object) -> None:
             given = {"str": "string", "bool": "bool", "list": "array"}.get(name, "number")
             kind = obj.get("kind", "Object")
             raise bad_request(f"json: cannot unmarshal {given} into Go struct field {kind}.{field}")
+
+
+def check_identity(info: Resource, metadata: Object, current: Object) -> None:
+    """Raise for a patched object that would be another: 409 for a version, then 422 for a uid."""
+    held = current["metadata"]
+    given = metadata.get("resourceVersion")
+    if given and given != held["resourceVersion"]:
+        raise conflict(info.key, held["name"])
+    if metadata.get("uid") != held["uid"]:
+        words = f'Invalid value: "{metadata.get("uid") or ""}": field is immutable'
+        raise invalid(info.kind_key, held["name"], [("metadata.uid", "FieldValueInvalid", words)])
 
 
 def _required(field: str, words: str = "Required value") -> Cause:
@@ -83,7 +86,16 @@ def validate_create(info: Resource, obj: Object) -> None:
         causes.append(_required("spec.containers"))
     if info.key == "poddisruptionbudgets.policy":
         causes += _budget_causes(spec)
+    if info.key == "leases.coordination.k8s.io":
+        causes += _lease_causes(spec)
     _refuse(info, obj, causes)
+
+
+def _lease_causes(spec: Object) -> list[Cause]:
+    seconds = spec.get("leaseDurationSeconds")
+    if seconds is None or seconds > 0:
+        return []
+    return [("spec.leaseDurationSeconds", "FieldValueInvalid", f"Invalid value: {seconds}: must be greater than 0")]
 
 
 def _selector_causes(spec: Object) -> list[Cause]:
@@ -92,7 +104,7 @@ def _selector_causes(spec: Object) -> list[Cause]:
         return [_required("spec.selector")]
     labels = child(child(template, "metadata"), "labels")
     if not matches_selector(selector, labels):
-        words = f"Invalid value: {labels!r}: `selector` does not match template `labels`"
+        words = f"Invalid value: {_as_json(labels)}: `selector` does not match template `labels`"
         return [("spec.template.metadata.labels", "FieldValueInvalid", words)]
     if not child(template, "spec").get("containers"):
         return [_required("spec.template.spec.containers")]
@@ -101,8 +113,18 @@ def _selector_causes(spec: Object) -> list[Cause]:
 
 def _budget_causes(spec: Object) -> list[Cause]:
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        words = "Invalid value: minAvailable and maxUnavailable cannot be both set"
+        given = {
+            "MinAvailable": spec["minAvailable"],
+            "Selector": spec.get("selector"),
+            "MaxUnavailable": spec["maxUnavailable"],
+            "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
+        }
+        words = f"Invalid value: {_as_json(given)}: minAvailable and maxUnavailable cannot be both set"
         return [("spec", "FieldValueInvalid", words)]
+    for field in ("minAvailable", "maxUnavailable"):
+        share = spec.get(field)
+        if isinstance(share, str) and not _PERCENT.fullmatch(share):
+            return [(f"spec.{field}", "FieldValueInvalid", f'Invalid value: "{share}": {_PERCENT_WORDS}')]
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy not in (None, "IfHealthyBudget", "AlwaysAllow"):
         words = f'Unsupported value: "{policy}": supported values: "AlwaysAllow", "IfHealthyBudget"'
@@ -115,14 +137,20 @@ def validate_update(info: Resource, obj: Object, old: Object) -> None:
     spec, before = child(obj, "spec"), child(old, "spec")
     causes: list[Cause] = []
     if info.key == "statefulsets.apps":
-        fixed = (set(spec) | set(before)) - _STATEFUL_SET_MAY_CHANGE
-        if any(spec.get(field) != before.get(field) for field in fixed):
-            causes.append(_forbidden("spec", _STATEFUL_SET_WORDS))
+        fixed = [field for field in _STATEFUL_SET_FIXED if spec.get(field) != before.get(field)]
+        causes += [
+            (f"spec.{field}", "FieldValueInvalid", f"Invalid value: {_as_json(spec.get(field))}: field is immutable")
+            for field in fixed
+        ]
     if info.key == "pods" and _fixed_pod_spec(spec) != _fixed_pod_spec({**before, **_bound(spec, before)}):
         causes.append(_forbidden("spec", _POD_WORDS))
     if info.key == "poddisruptionbudgets.policy":
         causes += _budget_causes(spec)
     _refuse(info, obj, causes)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _bound(spec: Object, before: Object) -> Object:

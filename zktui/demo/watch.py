@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
 from zktui.demo import selectors
+from zktui.demo.defaults import EMPTY
 from zktui.demo.errors import ApiError
 from zktui.demo.history import Change
+from zktui.demo.listoptions import check_watch
 from zktui.demo.objects import Object, labels_of, meta, namespace_of
 from zktui.demo.requests import METADATA, TABLE, RequestInfo
 from zktui.demo.store import Store
-from zktui.demo.tables import partial_metadata, table
+from zktui.demo.tables import included, partial_metadata, table, width
+
+LAST_BOOKMARK = 2.0
+"""Seconds before the end of a watch."""
 
 INITIAL_END = "k8s.io/initial-events-end"
 Event = tuple[str, Object]
@@ -30,6 +35,7 @@ class Watch:
     """One watch request. ``form`` is the answer's form; bookmarks come every ``bookmark_seconds``."""
 
     def __init__(self, store: Store, info: RequestInfo, form: str, bookmark_seconds: float) -> None:
+        check_watch(info)
         self._store = store
         self._info = info
         self._form = form
@@ -50,19 +56,29 @@ class Watch:
         await response.prepare(request)
         await self._send(response, initial)
         try:
+            start = self._version
+            bookmark = self._next_bookmark(loop.time(), ends)
             while (left := ends - loop.time()) > 0:
-                changes = await self._store.history.wait(self._version, min(left, self._bookmark_seconds))
+                pause = max(min(left, bookmark - loop.time()), 0)
+                changes = await self._store.history.wait(self._version, pause)
                 events = [event for change in changes if (event := self._event(change)) is not None]
                 if changes:
                     self._version = changes[-1].version
-                elif self._bookmarks and left > self._bookmark_seconds:
-                    events = [self._bookmark()]
+                if loop.time() >= bookmark:
+                    # As long as nothing at all has changed there is nothing to tell.
+                    events += [self._bookmark()] if self._version > start else []
+                    bookmark = self._next_bookmark(loop.time(), ends)
                 await self._send(response, events)
         except ApiError as why:
             await self._send(response, [("ERROR", why.status())])
         except ConnectionResetError:
             pass  # the client left between two events, which is how most watches end
         return response
+
+    def _next_bookmark(self, now: float, ends: float) -> float:
+        """When the next bookmark is due: after a while, or shortly before the end, as a real watch cache has it."""
+        due = min(now + self._bookmark_seconds, ends - LAST_BOOKMARK)
+        return due if self._bookmarks and due > now else math.inf
 
     def _initial_events(self) -> list[Event]:
         """The present state as ADDED events, when the watch starts without a version or asks for it."""
@@ -77,11 +93,12 @@ class Watch:
         return events
 
     def _bookmark(self, annotations: dict[str, str] | None = None) -> Event:
-        metadata: Object = {"resourceVersion": str(self._version), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(self._version)}
         if annotations:
             metadata["annotations"] = annotations
         resource = self._info.resource
-        return "BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        empty = EMPTY.get(resource.key, {})
+        return "BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **empty}
 
     def _event(self, change: Change) -> Event | None:
         """The change as this watch's selectors see it."""
@@ -111,15 +128,12 @@ class Watch:
         if self._form == METADATA:
             return partial_metadata(obj)
         assert self._form == TABLE
-        include = self._info.query.get("includeObject", "Metadata")
+        include = included(self._info.query)
         if kind == "BOOKMARK":
-            shaped = table(self._info.resource, [], meta(obj)["resourceVersion"], header=self._header)
-            row: Any = {"cells": [], "object": partial_metadata(obj)}
-            shaped["rows"] = [row]
+            shaped = table(self._info.resource, [], meta(obj), header=self._header)
+            shaped["rows"] = [{"cells": [None] * width(self._info.resource), "object": partial_metadata(obj)}]
         else:
-            shaped = table(
-                self._info.resource, [obj], meta(obj)["resourceVersion"], include=include, header=self._header
-            )
+            shaped = table(self._info.resource, [obj], meta(obj), include=include, header=self._header)
         self._header = False
         return shaped
 

@@ -121,9 +121,11 @@ async def test_two_budgets(evict: Evict, store: Store) -> None:
     assert "reason" not in body
 
 
-async def test_an_empty_selector_selects_nothing_here(evict: Evict, store: Store) -> None:
-    store.create(PDB, {"metadata": {"name": "second"}, "spec": {"minAvailable": 1, "selector": {}}})
-    assert (await evict("zk-0"))[0] == 201
+async def test_an_empty_selector_selects_every_pod_and_none_selects_nothing(evict: Evict, store: Store) -> None:
+    store.create(PDB, {"metadata": {"name": "second"}, "spec": {"minAvailable": 1}})
+    assert (await evict("zk-1"))[0] == 201
+    store.create(PDB, {"metadata": {"name": "third"}, "spec": {"minAvailable": 1, "selector": {}}})
+    assert (await evict("zk-0"))[0] == 500
 
 
 async def test_no_budget_always_says_yes(evict: Evict, store: Store) -> None:

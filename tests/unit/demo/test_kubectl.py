@@ -128,7 +128,7 @@ async def test_the_tutorial_s_patch(kubectl: Kubectl, store: Store) -> None:
     patch = json.dumps([{"op": "replace", "path": path, "value": "0.3"}])
     assert await kubectl("patch", "sts", "zk", "--type=json", f"-p={patch}") == "statefulset.apps/zk patched\n"
     template = store.get("statefulsets.apps", "default", "zk")["spec"]["template"]
-    assert template["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "0.3"
+    assert template["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "300m"
 
 
 async def test_logs(kubectl: Kubectl, runtime: Any) -> None:

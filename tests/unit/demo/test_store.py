@@ -107,9 +107,9 @@ def test_update_that_changes_nothing_is_no_change(store: Store) -> None:
 
 def test_fixed_fields(store: Store) -> None:
     store.create(STATEFUL_SETS, stateful_set())
-    with pytest.raises(ApiError, match="updates to statefulset spec for fields other than 'replicas'") as caught:
+    with pytest.raises(ApiError, match="field is immutable") as caught:
         store.change(STATEFUL_SETS, "default", "zk", lambda found: found["spec"].update(serviceName="other"))
-    assert caught.value.code == 422
+    assert (caught.value.code, (caught.value.details or {})["causes"][0]["field"]) == (422, "spec.serviceName")
     with pytest.raises(ApiError, match="pod updates may not change fields other than"):
         store.change("pods", "default", "zk-0", lambda pod: pod["spec"].update(nodeName="node-4"))
 
@@ -222,7 +222,7 @@ async def test_subscription_sees_every_change_in_order(store: Store) -> None:
     async def read() -> None:
         async for change in store.subscribe("pods", "default", since):
             seen.append(change)
-            if len(seen) == 3:
+            if len(seen) == 4:
                 return
 
     store.change("pods", "default", "zk-0", lambda pod: pod["metadata"]["labels"].update(a="1"))
@@ -232,9 +232,10 @@ async def test_subscription_sees_every_change_in_order(store: Store) -> None:
     store.change("pods", "default", "zk-0", lambda pod: pod["metadata"]["labels"].update(a="2"))
     store.delete("pods", "default", "zk-0", grace_seconds=0)
     await asyncio.wait_for(task, 5)
-    assert [change.type for change in seen] == ["MODIFIED", "MODIFIED", "DELETED"]
+    assert [change.type for change in seen] == ["MODIFIED", "MODIFIED", "MODIFIED", "DELETED"]
     assert [change.version for change in seen] == sorted(change.version for change in seen)
-    assert seen[2].obj["metadata"]["resourceVersion"] == str(store.version)
+    assert seen[2].obj["metadata"]["deletionGracePeriodSeconds"] == 0
+    assert seen[3].obj["metadata"]["resourceVersion"] == str(store.version)
 
 
 async def test_subscription_from_a_lost_version(make_member: Callable[..., Object]) -> None:

@@ -96,7 +96,7 @@ def test_selector_text(selector: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("resource", [entry for entry in RESOURCES if "list" in entry.verbs], ids=lambda one: one.key)
 def test_every_resource_has_a_table_for_the_barest_object(resource: Any) -> None:
     bare: dict[str, Any] = {"metadata": {"name": "x", "resourceVersion": "1"}, "status": {"phase": "Bound"}}
-    made = table(resource, [bare], "1")
+    made = table(resource, [bare], {"resourceVersion": "1"})
     assert len(made["rows"][0]["cells"]) == len(made["columnDefinitions"])
     assert "x" in made["rows"][0]["cells"]
 

@@ -48,7 +48,9 @@ async def test_from_a_version_on(events: Open, store: Store) -> None:
         assert short(await anext(stream)) == ("MODIFIED", "zk-0")
         store.change("nodes", "", "node-1", lambda node: node["spec"].update(unschedulable=True))
         store.delete("pods", "default", "zk-1", grace_seconds=0)
-        gone = await anext(stream)
+        going, gone = await anext(stream), await anext(stream)
+        assert short(going) == ("MODIFIED", "zk-1")
+        assert going["object"]["metadata"]["deletionGracePeriodSeconds"] == 0
         assert short(gone) == ("DELETED", "zk-1")
         assert gone["object"]["metadata"]["resourceVersion"] == str(store.version)
 
@@ -74,8 +76,9 @@ async def test_selectors_make_and_end_objects(events: Open, store: Store) -> Non
         assert left["object"]["metadata"]["resourceVersion"] == str(store.version)
 
 
-async def test_one_object_by_its_path(events: Open, store: Store) -> None:
-    async with aclosing(events(f"{PODS}/zk-1", f"&resourceVersion={store.version}")) as stream:
+async def test_one_object_by_its_name(events: Open, store: Store) -> None:
+    query = f"&resourceVersion={store.version}&fieldSelector=metadata.name%3Dzk-1"
+    async with aclosing(events(PODS, query)) as stream:
         label(store, "zk-0", a="1")
         label(store, "zk-1", a="1")
         assert short(await anext(stream)) == ("MODIFIED", "zk-1")

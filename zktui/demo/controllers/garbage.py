@@ -10,18 +10,23 @@ from zktui.demo.resources import BY_KEY, BY_KIND
 
 
 class GarbageCollector(Controller):
-    """Deletes objects whose owners are all gone, or whose namespace is; background deletion depends on it."""
+    """Deletes objects whose owners are all gone, or whose namespace is going; background deletion depends on it."""
 
     watches: ClassVar[frozenset[str]] = frozenset(BY_KEY)
 
     def reconcile(self) -> float | None:
-        spaces = {name_of(space) for space in self.store.list("namespaces")[0]}
+        all_spaces = {name_of(space): space for space in self.store.list("namespaces")[0]}
+        spaces = {name for name, space in all_spaces.items() if not meta(space).get("deletionTimestamp")}
+        content: set[str] = set()
         for resource, info in BY_KEY.items():
             for obj in self.store.list(resource)[0]:
+                content.add(namespace_of(obj))
                 lost = info.namespaced and namespace_of(obj) not in spaces
                 if (lost or self._orphaned(obj)) and not meta(obj).get("deletionTimestamp"):
                     self.store.delete(resource, namespace_of(obj), name_of(obj))
         self._collect_lost_pods()
+        for space in all_spaces.keys() - spaces - content:
+            self.store.change("namespaces", "", space, lambda gone: gone["spec"].update(finalizers=[]))
         for space in spaces:
             if self.store.find("serviceaccounts", space, "default") is None:
                 self.store.create("serviceaccounts", {"metadata": {"name": "default", "namespace": space}})
