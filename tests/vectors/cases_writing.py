@@ -10,7 +10,7 @@ import yaml
 from tests.vectors.cases_reading import stateful_set, with_node
 from tests.vectors.wire import MERGE, Case, Object, Wire, pod_body
 
-MANIFEST = Path(__file__).parents[2] / "manifests" / "zookeeper.yaml"
+MANIFEST = Path(__file__).parent / "manifest.yaml"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -206,7 +206,7 @@ async def warned(wire: Wire) -> None:
 
 
 async def deployed(wire: Wire) -> None:
-    """The project's own manifest, as it is stored: with what the server fills in."""
+    """An ensemble as the project's manifest has it, as it is stored: with what the server fills in."""
     for obj in yaml.safe_load_all(MANIFEST.read_text()):
         group, _, _ = obj["apiVersion"].rpartition("/")
         plural = obj["kind"].lower() + "s"

@@ -192,13 +192,17 @@ class Wire:
         return events
 
     async def channels(self, name: str, path: str, protocol: str, error: int) -> None:
-        """Open a WebSocket and record [channel, text] of its messages, until the channel ``error`` has said why."""
-        said: list[list[int | str]] = []
+        """Open a WebSocket and record [channel, text] of its messages, until the channel ``error`` has said why.
+
+        A text that is JSON is recorded decoded.
+        """
+        said: list[list[Any]] = []
         async with asyncio.timeout(DEADLINE), self.server.session.ws_connect(path, protocols=(protocol,)) as socket:
             async for message in socket:
                 data = cast("bytes", message.data)
                 if len(data) > 1:  # v5 opens each channel with an empty message
-                    said.append([data[0], data[1:].decode("latin-1")])
+                    text = data[1:].decode("latin-1")
+                    said.append([data[0], json.loads(text) if text.startswith("{") else text])
                 if data[0] == error and len(data) > 3:  # longer than a port
                     break
         request: Object = {"method": "GET", "path": path, "headers": {"Sec-WebSocket-Protocol": protocol}}

@@ -195,6 +195,10 @@ def _service(obj: Object) -> None:
     _set(obj.setdefault("status", {}), loadBalancer={})
 
 
+def _secret(obj: Object) -> None:
+    _set(obj, type="Opaque")
+
+
 def _namespace(obj: Object) -> None:
     _set(obj.setdefault("spec", {}), finalizers=["kubernetes"])
     _set(obj.setdefault("status", {}), phase="Active")
@@ -227,14 +231,36 @@ def _budget(obj: Object) -> None:
 
 
 NO_COUNTS = dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0)
-NO_TEMPLATE: Object = {"metadata": {}, "spec": {"containers": None}}
+NO_DAEMONS = ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady")
+NO_NODE: Object = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(NODE_INFO, "")}
+NO_PODS: Object = {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}}
+NO_EVENT: Object = {
+    **dict.fromkeys(("eventTime", "firstTimestamp", "lastTimestamp")),
+    "involvedObject": {},
+    "source": {},
+    "reportingComponent": "",
+    "reportingInstance": "",
+}
 EMPTY: dict[str, Object] = {
-    "nodes": {
-        "spec": {},
-        "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(NODE_INFO, "")},
-    },
+    "nodes": {"spec": {}, "status": NO_NODE},
+    "namespaces": {"spec": {}, "status": {}},
     "pods": {"spec": {"containers": None}, "status": {}},
+    "services": {"spec": {}, "status": {"loadBalancer": {}}},
+    "events": NO_EVENT,
+    "persistentvolumeclaims": {"spec": {"resources": {}}, "status": {}},
+    "persistentvolumes": {"spec": {}, "status": {}},
+    "statefulsets.apps": {
+        "spec": {**NO_PODS, "replicas": 0, "serviceName": "", "updateStrategy": {}},
+        "status": {"availableReplicas": 0, "replicas": 0},
+    },
+    "deployments.apps": {"spec": {**NO_PODS, "replicas": 0, "strategy": {}}, "status": {}},
+    "daemonsets.apps": {"spec": {**NO_PODS, "updateStrategy": {}}, "status": dict.fromkeys(NO_DAEMONS, 0)},
+    "replicasets.apps": {"spec": {**NO_PODS, "replicas": 0}, "status": {"replicas": 0}},
+    "controllerrevisions.apps": {"data": None, "revision": 0},
     "poddisruptionbudgets.policy": {"spec": {}, "status": NO_COUNTS},
+    "leases.coordination.k8s.io": {"spec": {}},
+    "endpointslices.discovery.k8s.io": {"addressType": "", "endpoints": None, "ports": None},
+    "storageclasses.storage.k8s.io": {"provisioner": ""},
 }
 """What an object of a resource says when nothing is set, as in the bookmarks of a watch."""
 
@@ -242,6 +268,7 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
     "nodes": _node,
     "services": _service,
+    "secrets": _secret,
     "namespaces": _namespace,
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,

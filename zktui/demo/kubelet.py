@@ -20,6 +20,10 @@ def _nothing() -> None:
     """There is no subscription to undo."""
 
 
+def _no_previous(container: str, pod: str) -> str:
+    return f'previous terminated container "{container}" in pod "{pod}" not found'
+
+
 class Kubelet:
     """A :class:`~zktui.demo.runtime.PodRuntime`. Works between :meth:`start` and :meth:`stop`."""
 
@@ -116,11 +120,15 @@ class Kubelet:
 
     async def logs(self, namespace: str, pod: str, options: LogOptions) -> AsyncIterator[bytes]:
         """See :class:`~zktui.demo.runtime.PodRuntime`."""
-        runner = self._runner(namespace, pod, options.container)
+        try:
+            runner = self._runner(namespace, pod, options.container)
+        except ApiError as why:
+            if options.previous and why.code == 400:
+                raise errors.bad_request(_no_previous(options.container, pod)) from why
+            raise
         log = runner.previous_log if options.previous else runner.log
         if log is None and options.previous:
-            words = f'previous terminated container "{runner.name}" in pod "{pod}" not found'
-            raise errors.bad_request(words)
+            raise errors.bad_request(_no_previous(runner.name, pod))
         if log is None:
             words = f'container "{runner.name}" in pod "{pod}" is waiting to start: ContainerCreating'
             raise errors.bad_request(words)

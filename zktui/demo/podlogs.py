@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -80,25 +81,35 @@ async def serve_logs(request: web.Request, info: RequestInfo, pod: Object, runti
         return web.Response(status=204)  # no kubelet to ask: an empty log, and no error
     chunks = runtime.logs(info.namespace, info.name, options)
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-    if options.follow:
-        # A follower is told at once that its log is open, though there may be nothing to say for long.
-        await response.prepare(request)
+    first = asyncio.ensure_future(anext(chunks, None))
     try:
-        await _copy(request, response, chunks, options.limit_bytes)
+        if options.follow:
+            await asyncio.sleep(0)  # a refusal comes in the task's first step, instead of a log
+            if first.done():
+                first.result()
+            # A follower is told at once that its log is open, though there may be nothing to say for long.
+            await response.prepare(request)
+        await _copy(request, response, first, chunks, options.limit_bytes)
     except ConnectionResetError:
         pass  # the client has read enough
     finally:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
     return response
 
 
 async def _copy(
-    request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes], limit: int | None
+    request: web.Request,
+    response: web.StreamResponse,
+    first: asyncio.Future[bytes | None],
+    chunks: AsyncIterator[bytes],
+    limit: int | None,
 ) -> None:
     """Write the chunks, up to ``limit`` bytes; the reply begins with the first of them, or at the end."""
-    left = limit
-    async for chunk in chunks:
+    left, chunk = limit, await first
+    while chunk is not None:
         if not response.prepared:
             await response.prepare(request)
         piece = chunk if left is None else chunk[:left]
@@ -107,5 +118,6 @@ async def _copy(
             left -= len(piece)
             if left <= 0:
                 return
+        chunk = await anext(chunks, None)
     if not response.prepared:
         await response.prepare(request)

@@ -13,7 +13,7 @@ def container_statuses(pod: Object) -> list[Object]:
 def pod_status(pod: Object) -> str:
     """Running, Pending, Terminating, CrashLoopBackOff, Error, Completed, Init:0/1 …"""
     status = child(pod, "status")
-    words = str(status.get("reason") or status.get("phase") or "Unknown")
+    words = str(status.get("reason") or status.get("phase") or "")
     words = _init_status(pod) or _container_words(pod, words)
     if meta(pod).get("deletionTimestamp"):
         if status.get("reason") == "NodeLost":

@@ -8,6 +8,7 @@ connection its channel has no way to say so: the WebSocket is closed when all ha
 from __future__ import annotations
 
 import asyncio
+import os
 
 from aiohttp import WSMsgType, web
 
@@ -18,14 +19,14 @@ from zktui.demo.requests import RequestInfo
 from zktui.demo.runtime import PodRuntime
 
 PROTOCOL = "v4.channel.k8s.io"
+NO_PORT = 'query parameter "port" is required'
+"""The kubelet's own answer, which is no Status."""
 CHUNK = 64 * 1024
 
 
 def wanted_ports(request: web.Request) -> list[int]:
-    """The ports of the query (repeated, or joined by commas); 400 for none or for what is no port."""
+    """The ports of the query (repeated, or joined by commas); 400 for what is no port."""
     texts = [text for value in request.query.getall("ports", []) for text in value.split(",")]
-    if not texts:
-        raise bad_request('query parameter "ports" is required')
     ports = [int(text) if text.isdigit() else 0 for text in texts]
     if not all(0 < port < 65536 for port in ports):
         raise bad_request(f"unable to parse {','.join(texts)!r} as ports")
@@ -54,7 +55,9 @@ class _Forward:
         try:
             reader, writer = await runtime.dial(info.namespace, info.name, self._port)
         except OSError as why:
-            await self._fail(pod, f"failed to connect to localhost:{self._port} inside namespace: {why}")
+            words = (os.strerror(why.errno) if why.errno else str(why)).lower()
+            dialled = f"dial tcp4 127.0.0.1:{self._port}: connect: {words}"
+            await self._fail(pod, f"failed to connect to localhost:{self._port} inside namespace, IPv4: {dialled}")
             return
         upstream = asyncio.create_task(self._upstream(writer))
         try:
@@ -64,8 +67,8 @@ class _Forward:
             await self._fail(pod, str(why))
         finally:
             upstream.cancel()
+            writer.close()  # before any wait: this task may be cancelled in there
             await asyncio.wait({upstream})
-            writer.close()
 
     async def _upstream(self, writer: asyncio.StreamWriter) -> None:
         try:
@@ -91,6 +94,8 @@ async def serve_portforward(
     if request.headers.get("Upgrade", "").lower() != "websocket" or PROTOCOL not in offered:
         raise bad_request(f"only WebSocket streaming with the subprotocol {PROTOCOL} is served")
     ports = wanted_ports(request)
+    if not ports:
+        return web.Response(status=400, text=NO_PORT)
     socket = web.WebSocketResponse(protocols=(PROTOCOL,))
     await socket.prepare(request)
     forwards = [_Forward(socket, place, port) for place, port in enumerate(ports)]

@@ -46,7 +46,7 @@ def exit_status(code: int) -> Object:
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "message": f"command terminated with non-zero exit code: command terminated with exit code {code}",
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
@@ -82,7 +82,8 @@ async def serve_exec(request: web.Request, info: RequestInfo, pod: Object, runti
     except CannotStart as why:
         await socket.prepare(request)
         await asyncio.sleep(HEAD_START)
-        status = failure(f"error executing command in container: {why}")
+        # The kubelet says so of the runtime, and the API server of the kubelet.
+        status = failure(f"Internal error occurred: error executing command in container: {why}")
         await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
         await socket.close()
         return socket

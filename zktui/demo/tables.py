@@ -19,6 +19,7 @@ Cell = Callable[[Object], Any]
 Column = tuple[str, int, Cell]
 NONE = "<none>"
 UNSET = "<unset>"
+UNKNOWN = "<unknown>"
 
 
 def table(
@@ -37,14 +38,9 @@ def table(
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": kept,
-        "columnDefinitions": [_definition(name, priority) for name, priority, _ in columns] if header else None,
+        "columnDefinitions": [_definition(resource, *column[:2]) for column in columns] if header else None,
         "rows": rows,
     }
-
-
-def width(resource: Resource) -> int:
-    """The number of columns."""
-    return len(COLUMNS.get(resource.key, DEFAULT))
 
 
 def included(query: Mapping[str, str]) -> str:
@@ -56,8 +52,8 @@ def included(query: Mapping[str, str]) -> str:
     return wanted
 
 
-def _definition(name: str, priority: int) -> Object:
-    kind = "integer" if name in ("Data", "Desired", "Current", "Revision", "Allowed Disruptions") else "string"
+def _definition(resource: Resource, name: str, priority: int) -> Object:
+    kind = "integer" if name in INTEGERS.get(resource.key, ()) else "string"
     shown = "name" if name == "Name" else ""
     return {"name": name, "type": kind, "format": shown, "description": "", "priority": priority}
 
@@ -77,7 +73,7 @@ def partial_metadata(obj: Object) -> Object:
 
 
 def _name(obj: Object) -> str:
-    return obj["metadata"]["name"]
+    return obj["metadata"].get("name", "")
 
 
 def _age(obj: Object) -> str:
@@ -170,6 +166,10 @@ def _service_ports(obj: Object) -> str:
     return ",".join(ports) or NONE
 
 
+def _claim_status(obj: Object) -> str:
+    return "Terminating" if meta(obj).get("deletionTimestamp") else child(obj, "status").get("phase", "")
+
+
 def _claim_capacity(obj: Object) -> str:
     return child(obj, "status", "capacity").get("storage", "")
 
@@ -195,7 +195,7 @@ def _last_seen(obj: Object) -> str:
 
 def _involved(obj: Object) -> str:
     target = child(obj, "involvedObject")
-    return f"{target.get('kind', '').lower()}/{target.get('name', '')}"
+    return "/".join(filter(None, [target.get("kind", "").lower(), target.get("name", "")]))
 
 
 def _event_source(obj: Object) -> str:
@@ -239,6 +239,13 @@ DEFAULT: list[Column] = [NAME, ("Created At", 0, _at("metadata", "creationTimest
 WORKLOAD: list[Column] = [("Containers", 1, _container_names), ("Images", 1, _images)]
 SELECTOR: Column = ("Selector", 1, _selector)
 
+INTEGERS = {
+    "daemonsets.apps": ("Desired", "Current", "Ready", "Up-to-date", "Available"),
+    "replicasets.apps": ("Desired", "Current", "Ready"),
+    "poddisruptionbudgets.policy": ("Allowed Disruptions",),
+}
+"""Columns that are said to hold numbers. Others may hold some all the same."""
+
 COLUMNS: dict[str, list[Column]] = {
     "pods": [
         NAME,
@@ -259,16 +266,16 @@ COLUMNS: dict[str, list[Column]] = {
         ("Version", 0, _at("status", "nodeInfo", "kubeletVersion")),
         ("Internal-IP", 1, _address("InternalIP")),
         ("External-IP", 1, _address("ExternalIP")),
-        ("OS-Image", 1, _at("status", "nodeInfo", "osImage", default="<unknown>")),
-        ("Kernel-Version", 1, _at("status", "nodeInfo", "kernelVersion", default="<unknown>")),
-        ("Container-Runtime", 1, _at("status", "nodeInfo", "containerRuntimeVersion", default="<unknown>")),
+        ("OS-Image", 1, _at("status", "nodeInfo", "osImage", default=UNKNOWN)),
+        ("Kernel-Version", 1, _at("status", "nodeInfo", "kernelVersion", default=UNKNOWN)),
+        ("Container-Runtime", 1, _at("status", "nodeInfo", "containerRuntimeVersion", default=UNKNOWN)),
     ],
     "namespaces": [NAME, ("Status", 0, _at("status", "phase")), AGE],
     "services": [
         NAME,
         ("Type", 0, _at("spec", "type")),
         ("Cluster-IP", 0, _at("spec", "clusterIP", default=NONE)),
-        ("External-IP", 0, lambda _: NONE),
+        ("External-IP", 0, lambda obj: NONE if child(obj, "spec").get("type") else UNKNOWN),
         ("Port(s)", 0, _service_ports),
         AGE,
         SELECTOR,
@@ -289,25 +296,25 @@ COLUMNS: dict[str, list[Column]] = {
     "configmaps": [NAME, ("Data", 0, lambda obj: len(child(obj, "data")) + len(child(obj, "binaryData"))), AGE],
     "secrets": [
         NAME,
-        ("Type", 0, _at("type", default="Opaque")),
+        ("Type", 0, _at("type")),
         ("Data", 0, lambda obj: len(child(obj, "data"))),
         AGE,
     ],
-    "serviceaccounts": [NAME, ("Secrets", 0, lambda obj: len(children(obj, "secrets"))), AGE],
+    "serviceaccounts": [NAME, AGE],
     "persistentvolumeclaims": [
         NAME,
-        ("Status", 0, lambda obj: "Terminating" if meta(obj).get("deletionTimestamp") else obj["status"]["phase"]),
+        ("Status", 0, _claim_status),
         ("Volume", 0, _at("spec", "volumeName")),
         ("Capacity", 0, _claim_capacity),
         ("Access Modes", 0, _modes),
         ("StorageClass", 0, _at("spec", "storageClassName")),
         ("VolumeAttributesClass", 0, lambda _: UNSET),
         AGE,
-        ("VolumeMode", 1, _at("spec", "volumeMode")),
+        ("VolumeMode", 1, _at("spec", "volumeMode", default=UNSET)),
     ],
     "persistentvolumes": [
         NAME,
-        ("Capacity", 0, _at("spec", "capacity", "storage")),
+        ("Capacity", 0, _at("spec", "capacity", "storage", default="0")),
         ("Access Modes", 0, _modes),
         ("Reclaim Policy", 0, _at("spec", "persistentVolumeReclaimPolicy")),
         ("Status", 0, _at("status", "phase")),
@@ -316,7 +323,7 @@ COLUMNS: dict[str, list[Column]] = {
         ("VolumeAttributesClass", 0, lambda _: UNSET),
         ("Reason", 0, _at("status", "reason")),
         AGE,
-        ("VolumeMode", 1, _at("spec", "volumeMode")),
+        ("VolumeMode", 1, _at("spec", "volumeMode", default=UNSET)),
     ],
     "statefulsets.apps": [NAME, ("Ready", 0, _counts("readyReplicas", _replicas)), AGE, *WORKLOAD],
     "deployments.apps": [
@@ -326,7 +333,7 @@ COLUMNS: dict[str, list[Column]] = {
         ("Available", 0, _at("status", "availableReplicas", default=0)),
         AGE,
         *WORKLOAD,
-        SELECTOR,
+        ("Selector", 1, lambda obj: _selector(obj) if child(obj, "spec").get("selector") else ""),
     ],
     "replicasets.apps": [
         NAME,
@@ -375,7 +382,7 @@ COLUMNS: dict[str, list[Column]] = {
         ("Provisioner", 0, _at("provisioner")),
         ("ReclaimPolicy", 0, _at("reclaimPolicy", default="Delete")),
         ("VolumeBindingMode", 0, _at("volumeBindingMode", default="Immediate")),
-        ("AllowVolumeExpansion", 0, lambda obj: str(bool(obj.get("allowVolumeExpansion"))).lower()),
+        ("AllowVolumeExpansion", 0, lambda obj: bool(obj.get("allowVolumeExpansion"))),
         AGE,
     ],
 }

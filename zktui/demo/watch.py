@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from zktui.demo import selectors
+from zktui.demo import selectors, warnings
 from zktui.demo.defaults import EMPTY
 from zktui.demo.errors import ApiError
 from zktui.demo.history import Change
@@ -22,7 +22,7 @@ from zktui.demo.listoptions import check_watch
 from zktui.demo.objects import Object, labels_of, meta, namespace_of
 from zktui.demo.requests import METADATA, TABLE, RequestInfo
 from zktui.demo.store import Store
-from zktui.demo.tables import included, partial_metadata, table, width
+from zktui.demo.tables import included, partial_metadata, table
 
 LAST_BOOKMARK = 2.0
 """Seconds before the end of a watch."""
@@ -52,7 +52,8 @@ class Watch:
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         initial = self._initial_events()
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        warned = warnings.header(warnings.of_request(self._info.resource))
+        response = web.StreamResponse(headers={"Content-Type": "application/json", **warned})
         await response.prepare(request)
         await self._send(response, initial)
         try:
@@ -129,11 +130,7 @@ class Watch:
             return partial_metadata(obj)
         assert self._form == TABLE
         include = included(self._info.query)
-        if kind == "BOOKMARK":
-            shaped = table(self._info.resource, [], meta(obj), header=self._header)
-            shaped["rows"] = [{"cells": [None] * width(self._info.resource), "object": partial_metadata(obj)}]
-        else:
-            shaped = table(self._info.resource, [obj], meta(obj), include=include, header=self._header)
+        shaped = table(self._info.resource, [obj], meta(obj), include=include, header=self._header)
         self._header = False
         return shaped
 

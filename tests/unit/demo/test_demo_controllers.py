@@ -297,8 +297,11 @@ def test_every_namespace_has_its_service_account_and_a_deleted_one_takes_its_obj
     collector.reconcile()
     assert store.find("serviceaccounts", "other", "default") is not None
     store.delete("namespaces", "", "other")
+    assert store.get("namespaces", "", "other")["status"]["phase"] == "Terminating"
     collector.reconcile()
     assert store.list("configmaps", "other")[0] == []
+    collector.reconcile()
+    assert store.find("namespaces", "", "other") is None
 
 
 # -- the loop, events --------------------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+"""The recorded replies are what the real server says: recorded anew, they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import needs, record
+from tests.e2e.__main__ import build
+from tests.e2e.cluster import KWOK
+from tests.e2e.conftest import ONLY_KWOK, can_run
+from tests.e2e.stage import RealStage
+from tests.vectors import catalogue
+from tests.vectors.compare import differences
+
+
+def check(folder: Path, names: Iterable[str]) -> None:
+    _, found = record.record_all(folder, names)
+    other = [line for name, exchanges in found.items() for line in differences(catalogue.load(name), exchanges, name)]
+    assert not other, "\n".join(map(str, other))
+
+
+def test_an_api_server_says_what_was_recorded(tmp_path: Path) -> None:
+    can_run(needs.kwok())
+    build(KWOK)
+    check(tmp_path, catalogue.CASES.keys() - catalogue.ON_NODES.keys())
+
+
+@pytest.mark.skipif(ONLY_KWOK, reason="real nodes: NODES=kwok asks for simulated ones")
+def test_a_kubelet_says_what_was_recorded(tmp_path: Path, stage: RealStage) -> None:
+    """Beside the stage, which is there already and tells whether this machine can."""
+    assert stage.cluster.running
+    check(tmp_path, catalogue.ON_NODES)
+
+
+def test_every_case_is_recorded_and_every_record_has_its_case() -> None:
+    assert {path.stem for path in catalogue.RECORDED.glob("*.json")} == catalogue.CASES.keys()
