@@ -241,7 +241,7 @@ CASES = (
         (GUARDED, MANAGED),
         (STAY, GO),
         End.GAVE_UP,
-        ("--timeout=6s",),
+        ("--timeout=3s",),
         ("Cannot evict pod as it would violate the pod's disruption budget.",),
         ("guarded could not be evicted for longer than --timeout",),
     ),
