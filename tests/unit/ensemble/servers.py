@@ -127,7 +127,13 @@ class ZooKeepers:
         return {name: (host, 2181) for name, host in self.hosts.items()}
 
     def freeze(self, name: str) -> None:
+        """Returns once every thread has stopped: on a busy machine one of them may answer a moment longer."""
         self.processes[name].send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.processes[name].pid}/task")
+        deadline = time.monotonic() + 10
+        while any(_state(task) != "T" for task in tasks.iterdir()):
+            assert time.monotonic() < deadline, f"{name} does not stop"
+            time.sleep(0.01)
 
     def thaw(self, name: str) -> None:
         self.processes[name].send_signal(signal.SIGCONT)
@@ -161,3 +167,10 @@ def left_behind(before: set[threading.Thread]) -> list[str]:
         if not left or time.monotonic() > deadline:
             return [thread.name for thread in left]
         left[0].join(0.05)
+
+
+def _state(task: Path) -> str:
+    """A thread's state letter; T for one that is gone."""
+    with contextlib.suppress(OSError):
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    return "T"
