@@ -70,16 +70,26 @@ async def connected(plane: ControlPlane) -> AsyncGenerator[RealServer]:
 
 @contextmanager
 def api_only(folder: Path) -> Generator[ControlPlane]:
-    """An API server and its storage alone: nobody else changes an object, so each state is what a case made it."""
-    folder.mkdir(parents=True)
-    ledger = Ledger(folder)
-    try:
-        plane, _ = controlplane.start_server(
-            ledger,
-            *(cluster.LOOPBACK, cluster.LOOPBACK_SERVICES, cluster.LOOPBACK_SERVICE),
-            etcd_compaction_interval=COMPACTION,
-        )
+    """An API server and its storage alone: nobody else changes an object, so each state is what a case made it.
+
+    The storage is older than the server, whose watch caches then don't know the oldest versions.
+    """
+    with _server(folder / "before"):
+        pass
+    fresh = folder / "now"
+    fresh.mkdir()
+    (folder / "before" / "etcd").rename(fresh / "etcd")
+    with _server(fresh) as plane:
         yield plane
+
+
+@contextmanager
+def _server(folder: Path) -> Generator[ControlPlane]:
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder)
+    addresses = (cluster.LOOPBACK, cluster.LOOPBACK_SERVICES, cluster.LOOPBACK_SERVICE)
+    try:
+        yield controlplane.start_server(ledger, *addresses, etcd_compaction_interval=COMPACTION)[0]
     finally:
         for started in reversed(list(ledger.processes)):
             ledger.stop(started)
@@ -125,8 +135,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.record", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     parser.add_argument("--nodes", choices=[REAL, KWOK], default=REAL, help="kwok: leave out what needs a kubelet")
-    parser.add_argument("names", nargs="*", metavar="CASE", choices=[[], *catalogue.CASES], help="default: all")
+    parser.add_argument("names", nargs="*", metavar="CASE", help="default: all")
     options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in catalogue.CASES]:
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(catalogue.CASES)}")
     part = needs.real(say) if options.nodes == REAL else needs.kwok()
     if part.lacks:
         tell(f"SKIPPED: {part.name}: this machine lacks {'; '.join(part.lacks)}")
