@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import aiohttp
 
@@ -160,7 +161,11 @@ def main(arguments: list[str]) -> int:
     return 1 if other else 0
 
 
+def _ended(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
     # What was started is ended also when this is.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _ended)
     sys.exit(main(sys.argv[1:]))
