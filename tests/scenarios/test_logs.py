@@ -96,7 +96,7 @@ def test_on_the_screen(stage: Stage, api: Api, folder: Path) -> None:
     name = next(m["pod"] for m in before["members"] if m["role"] == "follower")
     terminal = Terminal([sys.executable, "-m", "zktui"], stage.environment(), folder, 160, 60)
     try:
-        terminal.wait("quorum 3/3", "QuorumPeer")
+        terminal.wait("quorum 3/3", "Logs  zk-0 zk-1 zk-2 · follow", "INFO")
         api.delete(f"{PODS}/{name}")
         screen = terminal.wait(f"{name} was born again", deadline=90.0)
         uid = pod(api, name)["metadata"]["uid"]
