@@ -144,7 +144,7 @@ GO, STAY, REFUSE, ENDING = Fate.GONE, Fate.STAYS, Fate.REFUSED, Fate.ENDING
 DOZEN_GOES = (GO, GO, GO, STAY, GO, STAY, GO, GO, GO, GO, GO, ENDING)
 DOZEN_REFUSED = (STAY, REFUSE, REFUSE, REFUSE, STAY, STAY, STAY, STAY, REFUSE, STAY, STAY, ENDING)
 
-COLLECTED = "its garbage collector deletes such a pod at once, and can't be stopped alone as the real one can"
+COLLECTED = "the garbage collector deletes such a pod at once, and can't be stopped alone"
 
 UNMANAGED_SAID = "cannot delete Pods that declare no controller (use --force to override)"
 LOCAL_SAID = "cannot delete Pods with local storage (use --delete-emptydir-data to override)"
@@ -360,7 +360,8 @@ def _contents(case: Case) -> str:
         more = ", and a member of the ensemble" if case.with_member else ""
         return f"{case.key}: {', '.join(content.key for content in DOZEN)}{more}"
     before = "; cordoned before" if case.cordoned_before else ""
-    return ("; ".join(content.told for content in case.contents) or "nothing") + before
+    where = f" (run on the real cluster only: of the embedded one, {case.real_only})" if case.real_only else ""
+    return ("; ".join(content.told for content in case.contents) or "nothing") + before + where
 
 
 def _end(case: Case) -> str:
@@ -376,7 +377,7 @@ def _fates(case: Case) -> str:
     for fate in Fate:
         if named := [key for key, value in theirs.items() if value is fate]:
             going = "to be evicted" if case.dry and fate is Fate.GONE else fate.value
-            within = f" within {case.grace} s" if case.grace is not None else ""
+            within = f" with a grace of {case.grace} s" if case.grace is not None else ""
             words.append(f"{', '.join(named)}: {going}{within}")
     if case.with_member:
         words.append("the member: evicted last, back on another node")
