@@ -2,7 +2,8 @@
 
 For the n-th port, channel 2n carries data and channel 2n+1 errors; the first message on each is the port as
 two bytes, low byte first. Behind each port is one TCP connection, opened at once. When the pod closes a
-connection its channel has no way to say so: the WebSocket is closed when all have ended.
+connection its channel has no way to say so: the WebSocket is closed when all have ended, which is a second late, as
+with containerd (its sandbox_portforward_linux.go): once one direction is done it gives the other that long.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ PROTOCOL = "v4.channel.k8s.io"
 NO_PORT = 'query parameter "port" is required'
 """The kubelet's own answer, which is no Status."""
 CHUNK = 64 * 1024
+OTHER_DIRECTION_SECONDS = 1.0
+"""For a client that says nothing more and stays; it has no way to close its direction alone."""
 
 
 def wanted_ports(request: web.Request) -> list[int]:
@@ -51,7 +54,7 @@ class _Forward:
         self._input.put_nowait(data)
 
     async def run(self, info: RequestInfo, pod: Object, runtime: PodRuntime) -> None:
-        """Connect and copy until the pod closes; an error is told on the error channel."""
+        """Connect and copy both ways until one is done, and the other or its time is; a failure is told at the end."""
         try:
             reader, writer = await runtime.dial(info.namespace, info.name, self._port)
         except OSError as why:
@@ -59,24 +62,36 @@ class _Forward:
             dialled = f"dial tcp4 127.0.0.1:{self._port}: connect: {words}"
             await self._fail(pod, f"failed to connect to localhost:{self._port} inside namespace, IPv4: {dialled}")
             return
-        upstream = asyncio.create_task(self._upstream(writer))
+        copying = {asyncio.create_task(self._from_pod(reader)), asyncio.create_task(self._to_pod(writer))}
+        try:
+            ended, going = await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
+            if going:
+                ended |= (await asyncio.wait(going, timeout=OTHER_DIRECTION_SECONDS))[0]
+            if why := next(filter(None, (task.result() for task in ended)), ""):
+                await self._fail(pod, why)
+        finally:
+            writer.close()  # before any wait: this task may be cancelled in there
+            for task in copying:
+                task.cancel()
+            await asyncio.wait(copying)
+
+    async def _from_pod(self, reader: asyncio.StreamReader) -> str:
+        """Copy until the pod closes. Why it could not go on; empty when it closed in order."""
         try:
             while data := await reader.read(CHUNK):
                 await self._socket.send_bytes(self._data + data)
         except OSError as why:
-            await self._fail(pod, str(why))
-        finally:
-            upstream.cancel()
-            writer.close()  # before any wait: this task may be cancelled in there
-            await asyncio.wait({upstream})
+            return str(why)
+        return ""
 
-    async def _upstream(self, writer: asyncio.StreamWriter) -> None:
+    async def _to_pod(self, writer: asyncio.StreamWriter) -> str:
+        """Copy until the pod can't be written to; why."""
         try:
             while True:
                 writer.write(await self._input.get())
                 await writer.drain()
-        except OSError:
-            return  # the reading side sees the same end and tells it
+        except OSError as why:
+            return str(why)
 
     async def _fail(self, pod: Object, why: str) -> None:
         uid = pod["metadata"]["uid"]

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from zktui.demo import portforward
 from zktui.demo.store import Store
 
 POD = "/api/v1/namespaces/default/pods/zk-0"
@@ -139,6 +140,40 @@ async def test_port_forward(http: aiohttp.ClientSession, echo: int) -> None:
         assert await receive(socket) == b"\x00SRVR\n"
         await socket.send_bytes(b"\x00bye\n")
         assert (await asyncio.wait_for(socket.receive(), 5)).type == aiohttp.WSMsgType.CLOSE
+
+
+async def test_the_pods_end_is_heard_when_the_clients_side_had_its_time(
+    http: aiohttp.ClientSession, echo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As through a kubelet, where what is still said in that second is still sent on."""
+    monkeypatch.setattr(portforward, "OTHER_DIRECTION_SECONDS", 0.4)
+    async with http.ws_connect(f"{POD}/portforward?ports={echo}", protocols=("v4.channel.k8s.io",)) as socket:
+        assert [(await receive(socket))[0] for _ in range(2)] == [0, 1]
+        asked = asyncio.get_running_loop().time()
+        await socket.send_bytes(b"\x00last\nbye\n")
+        assert await receive(socket) == b"\x00LAST\n"
+        assert asyncio.get_running_loop().time() - asked < 0.4
+        assert (await asyncio.wait_for(socket.receive(), 5)).type == aiohttp.WSMsgType.CLOSE
+        assert asyncio.get_running_loop().time() - asked >= 0.4
+
+
+async def test_a_client_that_leaves_ends_the_pods_connection_at_once(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portforward, "OTHER_DIRECTION_SECONDS", 60.0)
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with http.ws_connect(f"{POD}/portforward?ports={port}", protocols=("v4.channel.k8s.io",)) as socket:
+        assert [(await receive(socket))[0] for _ in range(2)] == [0, 1]
+    await asyncio.wait_for(ended.wait(), 5)
+    server.close()
 
 
 async def test_two_ports_have_their_own_channels(http: aiohttp.ClientSession, echo: int) -> None:
