@@ -33,8 +33,11 @@ _COMPLETE = {
 }
 """What makes a reply whole, by word; "" for every word. See `ask`. A leader's `srvr` says more behind its node count
 (sizes of proposals), of which nothing is needed."""
-_QUIET = {"mntr": 0.2}
-"""Seconds of silence after a whole line that end a reply which has no known end, and on which no decision rests."""
+_LAST = {"mntr": re.compile(rb"\n\Z"), "conf": re.compile(rb"\nversion=[0-9a-f]+\s*\Z")}
+"""How a reply without a certain end may end: any line of `mntr`, on which no decision rests; the membership's version
+in `conf`. Silence after it ends the reply."""
+_QUIET = 0.2
+"""Seconds of that silence."""
 
 
 class NoAnswer(Exception):
@@ -88,7 +91,8 @@ def _whole_reply(word: str, parts: list[bytes]) -> bool:
 
 def _receive(sock: socket.socket, word: str, parts: list[bytes], deadline: float) -> bytes:
     left = _left(deadline)
-    quiet = _QUIET.get(word, left) if parts and parts[-1].endswith(b"\n") else left
+    # An end that was cut in two.
+    quiet = _QUIET if word in _LAST and _LAST[word].search(b"".join(parts[-2:])) else left
     sock.settimeout(min(left, quiet))
     try:
         return sock.recv(65536)

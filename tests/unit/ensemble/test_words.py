@@ -223,8 +223,9 @@ def test_a_whole_reply_is_not_waited_upon(scripted: Make, reply: str) -> None:
     assert ask(dialer, make_pod("zk-0").key, 2181, "srvr", 5) in (reply, reply[: len(reply) // 2])
 
 
-def test_a_reply_without_a_known_end_ends_when_it_falls_silent(scripted: Make) -> None:
-    text = (REPLIES / "mntr-3.9.4-leader.txt").read_text()
+@pytest.mark.parametrize(("word", "recorded"), [("mntr", "mntr-3.9.4-leader.txt"), ("conf", "conf-3.9.4.txt")])
+def test_a_reply_without_a_known_end_ends_when_it_falls_silent(scripted: Make, word: str, recorded: str) -> None:
+    text = (REPLIES / recorded).read_text()
 
     def say_and_hold(word: bytes, sock: socket.socket) -> bytes | None:
         sock.sendall(text.encode())
@@ -232,7 +233,7 @@ def test_a_reply_without_a_known_end_ends_when_it_falls_silent(scripted: Make) -
 
     began = time.monotonic()
     dialer = LoopbackDialer({"zk-0": scripted(say_and_hold).address})
-    assert ask(dialer, make_pod("zk-0").key, 2181, "mntr", 20) == text
+    assert ask(dialer, make_pod("zk-0").key, 2181, word, 20) == text
     assert time.monotonic() - began < 10
 
 
