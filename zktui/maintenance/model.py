@@ -59,6 +59,12 @@ class Options:
     dwell: float | None = None
     """Seconds a returned member must serve before the next may go; None means syncLimit x tickTime."""
     hold: Hold = field(default_factory=Hold)
+    cordon_ahead: bool = True
+    """Cordon nodes still to be drained ahead, where there is room elsewhere, so that no member lands there."""
+    keep_node: bool = False
+    """Ask autoscalers, by their own annotations, to leave a node alone while this run has it cordoned."""
+    acknowledged: frozenset[str] = frozenset()
+    """Codes of the findings that were read and accepted, among those that ask for it."""
 
 
 class Level(enum.StrEnum):
@@ -67,6 +73,33 @@ class Level(enum.StrEnum):
     """The run can go; the person should know."""
     STOP = "stop"
     """The run can't start, or this pod can't go, as things are and with these options."""
+
+
+class ActionKind(enum.StrEnum):
+    UNCORDON = "uncordon"
+    OVERRIDE = "override"
+    ABORT = "abort"
+    CREATE_BUDGET = "create-budget"
+    """Make a PodDisruptionBudget with maxUnavailable 1 for the ensemble `target` (namespace/name)."""
+    OUT_OF_SERVICE = "out-of-service"
+    """Taint the dead node `target` so that its pods are let go; only for one that is powered off."""
+    DISCARD_MEMBER = "discard-member"
+    """Delete the claims of the pod `target` (namespace/name), tied to a node that is gone for good, and the pod."""
+
+
+POWERED_OFF = "powered off"
+"""What must be typed before a node is declared out of service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """The one thing that would open a gate or settle a finding, which the wizard offers on a key."""
+
+    kind: ActionKind
+    target: str
+    text: str
+    typed: str = ""
+    """What the operator must type before it is done; empty when a key is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +111,10 @@ class Finding:
     unblock: str = ""
     code: str = ""
     """A stable word for programs: daemonset, emptydir, unmanaged, no-landing, two-budgets, …"""
+    acknowledge: bool = False
+    """A run may begin only once the person has accepted this very code (Options.acknowledged)."""
+    action: Action | None = None
+    """What zktui could do about it when it is asked to."""
 
 
 class Verdict(enum.StrEnum):
@@ -123,6 +160,13 @@ class PlannedMember:
     allowed_before: int | None = None
     """disruptionsAllowed as simulated right before its eviction; None when no budget covers it."""
     findings: tuple[Finding, ...] = ()
+    connections: int | None = None
+    """Client connections that will be cut, as its own `srvr` counts them; None where that was not told."""
+    watches: int | None = None
+    """Watches set through it (`mntr`); None where mntr is closed."""
+    ephemerals: int | None = None
+    """Ephemeral znodes of the sessions through it (`cons` and `dump`), else of the whole ensemble (`mntr`): they are
+    lost only if a session does not find another member within its timeout. None where all of these are closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +178,43 @@ class NodePlan:
     members: tuple[PlannedMember, ...]
     others: tuple[PodVerdict, ...]
     findings: tuple[Finding, ...] = ()
+    ahead: tuple[str, ...] = ()
+    """Nodes still to be drained that are cordoned right before this one, so that none of its members lands there."""
 
     @property
     def carries_leader(self) -> bool:
         return any(member.mode is Mode.LEADER for member in self.members)
+
+
+class PlanAct(enum.StrEnum):
+    CORDON_AHEAD = "cordon-ahead"
+    CORDON = "cordon"
+    EVICT = "evict"
+    RETURN = "return"
+    """The member moved last serves again."""
+    HOLD = "hold"
+    UNCORDON = "uncordon"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One step of the run as simulated. Figures are of the budget, and of the ensemble, of the pod that moves."""
+
+    node: str
+    """For `return`: where it is expected to serve again."""
+    act: PlanAct
+    pod: str = ""
+    namespace: str = ""
+    member: bool = False
+    ensemble: EnsembleKey | None = None
+    allowed_before: int | None = None
+    allowed_after: int | None = None
+    """disruptionsAllowed right before and after; None when no budget covers the pod, or the step moves none."""
+    serving: int | None = None
+    """Voters of the ensemble that serve after it; None for pods that are no members and for steps that move none."""
+    majority: int | None = None
+    waits: bool = False
+    """The budget allows none as things are: the run would wait here until it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +232,25 @@ class Plan:
     """Elections that this order needs: 1 when a leader has to move, else 0, for each ensemble."""
     reasons: tuple[str, ...] = ()
     """Why this order, in words."""
+    steps: tuple[PlanStep, ...] = ()
+    """The whole run on paper, with what the budget will allow at each step."""
+    saves: str = ""
+    """Evictions and elections saved against the order in which the nodes were given; empty when there are none."""
+    gap: float = 0.0
+    """Seconds that a client of a moved member is expected to feel; 0 when no member moves."""
+    session_timeout: float | None = None
+    """Seconds: the shortest session timeout that is known to be possible; None when no member moves."""
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """Nodes that are cordoned before their own turn."""
+        return tuple(dict.fromkeys(name for node in self.nodes for name in node.ahead))
+
+    @property
+    def unacknowledged(self) -> tuple[Finding, ...]:
+        """Findings that have to be accepted before a run may begin, and are not; each code once."""
+        asked = {f.code: f for f in self.every_finding() if f.acknowledge and f.code not in self.options.acknowledged}
+        return tuple(asked.values())
 
     @property
     def go(self) -> bool:
@@ -197,21 +293,6 @@ class Standing(enum.StrEnum):
     """Closed, and expected to open by itself."""
     BLOCKED = "blocked"
     """Closed until somebody does something."""
-
-
-class ActionKind(enum.StrEnum):
-    UNCORDON = "uncordon"
-    OVERRIDE = "override"
-    ABORT = "abort"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """The one thing that would open a gate, which the wizard offers on a key."""
-
-    kind: ActionKind
-    target: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +453,8 @@ class CommandKind(enum.StrEnum):
     UNCORDON = "uncordon"
     """The operator is done with the node in Hold."""
     OVERRIDE = "override"
+    ACT = "act"
+    """Carry out an Action that is on offer: OUT_OF_SERVICE, DISCARD_MEMBER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +466,8 @@ class Command:
     typed: str = ""
     node: str = ""
     """Only for UNCORDON: the node an Action names; empty means the node in Hold."""
+    action: Action | None = None
+    """Only for ACT; `typed` must be the action's own word."""
 
 
 @dataclass(frozen=True, slots=True)
