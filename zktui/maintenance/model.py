@@ -17,6 +17,13 @@ from zktui.core.zookeeper import EnsembleKey, Mode
 LEASE_NAME = "zktui-maintenance"
 """Name of the Lease, in the namespace of each ensemble that a run touches, that keeps two runs apart."""
 
+RUN_ANNOTATION = "zktui/run"
+"""On the Lease, and on nodes that a run has cordoned: the run's id."""
+STATE_ANNOTATION = "zktui/state"
+"""On the Lease of a run's first namespace: all of it that a reading can't tell again, as JSON (see `record`)."""
+HOME_ANNOTATION = "zktui/home"
+"""On the Leases of its other namespaces: which one has the state."""
+
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -422,6 +429,12 @@ class Run:
     """A change that has been sent and not answered, in words; empty when there is none."""
     pausing: bool = False
     aborting: bool = False
+    note: str = ""
+    """What the operator wrote down, for whoever reads of this run."""
+    exposed_since: float | None = None
+    """Since when fewer than all voters serve because of this run; None while they all do."""
+    spare: int | None = None
+    """How many more voters may be lost before quorum is; below 0 when there is none, None when it is not known."""
 
     @property
     def node(self) -> NodeRun | None:
@@ -453,6 +466,11 @@ class CommandKind(enum.StrEnum):
     UNCORDON = "uncordon"
     """The operator is done with the node in Hold."""
     OVERRIDE = "override"
+    SKIP = "skip"
+    """Leave the node at work as it is now. One that was not begun is passed over; on one that we cordoned nothing more
+    is evicted, it is uncordoned, members on their way are awaited, and the next node follows."""
+    NOTE = "note"
+    """Write `text` down, for whoever looks at this run."""
     ACT = "act"
     """Carry out an Action that is on offer: OUT_OF_SERVICE, DISCARD_MEMBER."""
 
@@ -468,6 +486,45 @@ class Command:
     """Only for UNCORDON: the node an Action names; empty means the node in Hold."""
     action: Action | None = None
     """Only for ACT; `typed` must be the action's own word."""
+    text: str = ""
+    """Only for NOTE; empty takes the note away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that is not over, or that ended and left something cordoned, as its Lease tells. Times are wall seconds."""
+
+    run_id: str
+    namespace: str
+    """Where its state is."""
+    holder: str
+    """Who holds it by its Lease; empty when it was released."""
+    started: float
+    renewed: float
+    """When the holder renewed the Lease last, by the holder's own clock."""
+    status: RunStatus
+    message: str
+    nodes: tuple[NodeRun, ...]
+    cordoned: tuple[str, ...]
+    """Nodes that the run has cordoned and that are cordoned still."""
+    away: tuple[str, ...]
+    """Names of members that it has moved and that are not known to be back."""
+    note: str
+    options: Options
+    free: bool
+    """It may be taken now: it was released, or its process is known to be dead, or its Lease has expired."""
+    wait: float | None
+    """Seconds until it will be free if nobody renews it; None when that can't be told: its process is alive."""
+    word: str
+    """What must be typed to take it, the run's id; empty when it was released, or was ours and its process is dead."""
+    next_step: str
+    """What a resumed run would do next, in one sentence."""
+    by_hand: tuple[str, ...]
+    """The kubectl lines that finish it by hand."""
+    refused: str = ""
+    """Why it can't be resumed; empty when it can."""
+    here: bool = False
+    """Its journal is in our own state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,8 +535,8 @@ class Event:
     wall: float
     kind: str
     """plan, claim, renew, release, gate, cordon, evict, reply, gone, placed, rejoined, drained, hold, uncordon,
-    verified, budget, pause, resume, abort, override, failed, done, note. `renew` keeps the lease and says nothing new:
-    a reader may leave it out."""
+    verified, budget, quorum, pause, resume, abort, override, failed, done, note. `renew` keeps the lease and says
+    nothing new: a reader may leave it out."""
     text: str
     """One line for people."""
     node: str = ""
