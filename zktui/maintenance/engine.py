@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from zktui.core.kube import Lease, Node
-from zktui.core.ports import Clock, Cluster, Evicted, Members, Reply, Unanswered
+from zktui.core.ports import Clock, Cluster, Evicted, Members, Probe, ProbeSummary, Reply, Unanswered
 from zktui.core.zookeeper import Member
 from zktui.maintenance.effects import (
     Begin,
@@ -32,6 +32,7 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.ending import words_left_behind
+from zktui.maintenance.facts import Facts
 from zktui.maintenance.journal import Journal, JournalError
 from zktui.maintenance.machine import step
 from zktui.maintenance.model import BudgetSample, Command, Event, Run, RunStatus
@@ -43,12 +44,23 @@ from zktui.maintenance.timeline import Timeline
 class Engine:
     """One run. Used from one event loop; readers come and go, the run does not depend on them."""
 
-    def __init__(self, state: State, cluster: Cluster, members: Members, clock: Clock, journal: Journal) -> None:
+    def __init__(
+        self,
+        state: State,
+        cluster: Cluster,
+        members: Members,
+        clock: Clock,
+        journal: Journal,
+        *,
+        witness: Probe | None = None,
+    ) -> None:
+        """`witness` feels what clients feel while the run is under way; it is started and stopped here."""
         self._state = state
         self._cluster = cluster
         self._ask = members
         self._clock = clock
         self._journal = journal
+        self._witness = witness
         self._timeline = Timeline()
         self._members: tuple[Member, ...] = ()
         self._waiters: set[asyncio.Event] = set()
@@ -76,6 +88,11 @@ class Engine:
     def members(self) -> tuple[Member, ...]:
         """Members of the plan's ensembles as last read, with their newest answers."""
         return self._members
+
+    @property
+    def probe(self) -> ProbeSummary | None:
+        """What the probe's sessions have felt until now; None when there is no probe."""
+        return self._witness.summary() if self._witness is not None else None
 
     def command(self, command: Command) -> None:
         """Acknowledged in `run` before this returns. A command that can't be followed is told in `run.message`."""
@@ -183,7 +200,15 @@ class Engine:
         ensembles = self._state.ensembles
         self._timeline.sample(facts, ensembles)
         self._members = tuple(member for e in ensembles for member in facts.members(e))
+        self._probe(facts)
         self._feed(Surveyed(facts))
+
+    def _probe(self, facts: Facts) -> None:
+        """Tell the probe the pods as they are now; one whose list could not be read stays as it was."""
+        for ensemble in self._state.ensembles if self._witness is not None else ():
+            listed = facts.pods.get(ensemble.key)
+            if self._witness is not None and listed is not None and listed.value is not None:
+                self._witness.start(ensemble, facts.members_pods(ensemble))
 
     async def _change(self, change: Change) -> None:
         sent_at = self._clock.now()

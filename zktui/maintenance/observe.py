@@ -6,6 +6,7 @@ from zktui.core.disruption import budgets_of
 from zktui.core.kube import Pod
 from zktui.core.quorum import caught_up
 from zktui.core.zookeeper import Ensemble, Mode
+from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
 from zktui.maintenance.model import NodeStep, PodRun, PodStep
@@ -26,6 +27,7 @@ def observe(turn: Turn) -> None:
     node = turn.run.node
     for pod in node.pods if node is not None else ():
         _follow(turn, pod)
+    watch_quorum(turn)
 
 
 def dwell_of(turn: Turn, ensemble: Ensemble) -> float:

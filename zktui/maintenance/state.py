@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zktui.core.kube import Lease, Node, Pod, PodKey
-from zktui.core.zookeeper import Ensemble, EnsembleKey
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey
 from zktui.maintenance.effects import Change, CreateLease, Effect, EvictPod, Record, Survey, UpdateLease, Wake
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.model import (
@@ -31,6 +31,17 @@ IDLE = 2.0
 
 OPEN_STEPS = (PodStep.PENDING, PodStep.GATE)
 LEFT = (PodStep.GONE, PodStep.PLACED, PodStep.REJOINED, PodStep.WAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one reading showed of an ensemble's quorum."""
+
+    health: str
+    serving: int
+    leader: str
+    reading: tuple[float, float]
+    """Monotonic seconds between which the members were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,9 @@ class State:
     leaders: Mapping[EnsembleKey, PodKey] = field(default_factory=dict[EnsembleKey, PodKey])
     figures: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict[str, tuple[int, int, int, int]])
     """Budget UID to its figures when the journal told them last."""
+    configs: Mapping[EnsembleKey, EnsembleConfig] = field(default_factory=dict[EnsembleKey, EnsembleConfig])
+    """The running configurations as last read: for what is shown and reported, never for a decision."""
+    seen: Mapping[EnsembleKey, Seen] = field(default_factory=dict[EnsembleKey, Seen])
     uncordon_also: str = ""
     """A node outside this run that the operator told, by its typed name, to uncordon."""
     closing: RunStatus | None = None
