@@ -116,8 +116,11 @@ def _where(target: argparse.ArgumentParser, *, first: bool = False) -> None:
 
 def _maintain(target: argparse.ArgumentParser) -> None:
     _where(target)
-    target.add_argument("nodes", nargs="+", metavar="NODE")
+    target.add_argument("nodes", nargs="*", metavar="NODE")
+    target.add_argument("-l", "--selector", default="", metavar="SELECTOR", help="also the nodes with these labels")
+    target.add_argument("--ensemble-nodes", action="store_true", help="also every node that carries a member")
     target.add_argument("--plan", action="store_true", help="print the review and change nothing: 0 go, 3 no-go")
+    target.add_argument("--explain", action="store_true", help="with --plan: every finding, landing, gate and step")
     target.add_argument("-y", "--yes", action="store_true", help="do not ask before beginning; no gate is skipped")
     target.add_argument("-o", "--output", choices=("text", "json", "jsonl"), default="text")
     target.add_argument(
@@ -139,6 +142,15 @@ def _maintain(target: argparse.ArgumentParser) -> None:
     ours.add_argument("--spare", type=_not_negative, metavar="VOTERS", help="voters to keep beyond a majority")
     ours.add_argument(
         "--dwell", type=duration, metavar="DURATION", help="how long a member must be back (default: syncLimit)"
+    )
+    ours.add_argument(
+        "--no-cordon-ahead", action="store_true", help="do not keep members off nodes that are drained later"
+    )
+    ours.add_argument(
+        "--keep-node", action="store_true", help="ask autoscalers to spare a node while this run has it cordoned"
+    )
+    ours.add_argument(
+        "--acknowledge", action="append", default=[], metavar="CODE", help="accept a finding that asks for it"
     )
 
 
@@ -207,8 +219,12 @@ def _request(arguments: argparse.Namespace) -> Request:
     from zktui.headless.maintain import Request
     from zktui.maintenance.model import Options
 
+    if not (arguments.nodes or arguments.selector or arguments.ensemble_nodes):
+        raise UsageError("No node was named.", "Name nodes, or give --selector or --ensemble-nodes.")
     return Request(
         nodes=tuple(dict.fromkeys(arguments.nodes)),
+        selector=arguments.selector,
+        ensemble_nodes=arguments.ensemble_nodes,
         options=Options(
             grace_period=None if arguments.grace_period < 0 else arguments.grace_period,
             timeout=arguments.timeout,
@@ -220,7 +236,11 @@ def _request(arguments: argparse.Namespace) -> Request:
             accept_outage=arguments.accept_outage,
             spare=arguments.spare,
             dwell=arguments.dwell,
+            cordon_ahead=not arguments.no_cordon_ahead,
+            keep_node=arguments.keep_node,
+            acknowledged=frozenset(arguments.acknowledge),
         ),
+        explain=arguments.explain,
         plan_only=arguments.plan,
         yes=arguments.yes,
         hold=arguments.hold,

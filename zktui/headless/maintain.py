@@ -40,7 +40,10 @@ class Request:
 
     nodes: tuple[str, ...]
     options: Options
+    selector: str = ""
+    ensemble_nodes: bool = False
     plan_only: bool = False
+    explain: bool = False
     yes: bool = False
     hold: Hold | None = None
     output: Output = "text"
@@ -54,7 +57,8 @@ async def maintain(session: Session, request: Request) -> int:
         warn("Not everything answered in time; the review says what is not known.")
     if not session.store.view().ensembles:
         raise nothing_found(session)
-    plan = await session.desk.review(request.nodes, _options(request))
+    nodes = await _nodes(session, request)
+    plan = await session.desk.review(nodes, _options(request, len(nodes)))
     _print_plan(plan, request)
     if request.plan_only or not plan.go:
         return go_or_no_go(plan)
@@ -81,11 +85,22 @@ def go_or_no_go(plan: Plan) -> int:
     return EXIT_FORBIDDEN if all(stop.code == "permission" for stop in plan.stops) else EXIT_BLOCKED
 
 
-def _options(request: Request) -> Options:
+async def _nodes(session: Session, request: Request) -> tuple[str, ...]:
+    """The named nodes, and those that were described."""
+    if not (request.selector or request.ensemble_nodes):
+        return request.nodes
+    try:
+        found = await session.desk.nodes_for(request.selector, ensemble_nodes=request.ensemble_nodes)
+    except CannotBegin as refused:
+        raise Blocked(refused.message, refused.hint) from refused
+    return tuple(dict.fromkeys((*request.nodes, *found)))
+
+
+def _options(request: Request, nodes: int) -> Options:
     hold = request.hold
     if hold is None:
         hold = Hold(HoldKind.SECONDS, 0.0) if request.yes else Hold(HoldKind.ASK)
-    if hold.kind is HoldKind.LEAVE and len(request.nodes) > 1:
+    if hold.kind is HoldKind.LEAVE and nodes > 1:
         raise UsageError(
             "--hold leave takes one node: the members of a second one would have nowhere to go.",
             "Run it for one node after another.",

@@ -12,13 +12,14 @@ from pathlib import Path
 from zktui.core.ports import Clock, Cluster, Members
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble, EnsembleKey, Mode
+from zktui.maintenance.choosing import choose_nodes
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.journal import FileJournal, JournalError
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import Options, Plan, Run
 from zktui.maintenance.planning import plan
-from zktui.maintenance.refusals import CannotBegin, PlanStopped, ReadOnlyError, RunUnderWay
+from zktui.maintenance.refusals import CannotBegin, PlanStopped, ReadOnlyError, RunUnderWay, Unacknowledged
 from zktui.maintenance.survey import Scope, ensembles_in, survey
 
 
@@ -65,16 +66,25 @@ class Desk:
         self._reviewed.update((e.key, e) for e in ensembles)
         return plan(facts, names, options, facts.wall, ensembles)
 
+    async def nodes_for(self, selector: str = "", *, ensemble_nodes: bool = False) -> tuple[str, ...]:
+        """Nodes with these labels (kubectl's grammar), and those that carry a known ensemble. Raises NoNodes."""
+        known = tuple(e.ensemble for e in self._view().ensembles)
+        return await choose_nodes(self._cluster, known, selector, ensemble_nodes=ensemble_nodes)
+
     def begin(self, plan: Plan) -> Engine:
         """Open the journal and start `task`. Needs a running event loop.
 
-        Raises ReadOnlyError (read-only), PlanStopped (the review says stop), RunUnderWay, CannotBegin (no journal).
+        Raises ReadOnlyError (read-only), PlanStopped (the review says stop), Unacknowledged (a finding was not
+        accepted), RunUnderWay, CannotBegin (no journal).
         """
         if self.read_only:
             raise ReadOnlyError("zktui is read-only here: nothing was changed.", "Start it without --read-only.")
         if not plan.go:
             stop = plan.stops[0]
             raise PlanStopped(f"The review says stop: {stop.text}.", stop.unblock)
+        if plan.unacknowledged:
+            asked = plan.unacknowledged[0]
+            raise Unacknowledged(f"To be accepted first: {asked.text}.", f"--acknowledge {asked.code}")
         if self.engine is not None and not self.engine.run.status.ended:
             raise RunUnderWay("A run is under way: one at a time.", "Abort it, or wait for its end.")
         ensembles = [self._reviewed[key] for key in plan.ensembles if key in self._reviewed]

@@ -20,5 +20,13 @@ class PlanStopped(ReadOnlyError):
     """The review says stop; the findings say why."""
 
 
+class Unacknowledged(CannotBegin):
+    """A finding asks to be accepted by its code before a run may begin, and was not."""
+
+
+class NoNodes(CannotBegin):
+    """No node was found by the labels or the ensemble that were named, or they could not be read."""
+
+
 class RunUnderWay(CannotBegin):
     """One run at a time."""
