@@ -61,11 +61,17 @@ def test_flags_of_where_survive_the_command() -> None:
 
 def test_wrong_flags_are_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["maintain"])
+        main(["maintain", "node-1", "--spare", "some"])
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "zktui maintain: the following arguments are required: NODE. Try: zktui maintain --help\n"
+        "zktui maintain: argument --spare: 'some' is not a whole number. Try: zktui maintain --help\n"
     )
+
+
+def test_maintain_needs_nodes_in_one_way_or_another(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintain"]) == 2
+    told = capsys.readouterr().err
+    assert told == "zktui: No node was named. Name nodes, or give --selector or --ensemble-nodes.\n"
 
 
 def test_columns_are_as_wide_as_what_is_in_them() -> None:
