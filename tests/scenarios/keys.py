@@ -58,7 +58,10 @@ class Terminal:
 
     def exit_code(self, deadline: float = 20.0) -> int:
         screen = self.wait("EXIT-CODE", deadline=deadline)
-        return int(screen.split("EXIT-CODE")[1].split()[0])
+        code = int(screen.split("EXIT-CODE")[1].split()[0])
+        if code:
+            print(self._tmux("capture-pane", "-p", "-S", "-"))  # noqa: T201  what it said stands beside a failure
+        return code
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)

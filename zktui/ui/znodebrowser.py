@@ -41,7 +41,7 @@ class Browser:
     def aim(self, view: EnsembleView | None, *, other: bool) -> None:
         """Browse this ensemble; `other`: it is not the one browsed before."""
         if other:
-            self._cancel()
+            self.stop()
             self._begun, self._shown = False, None
             self._tree.clear()
         self._reader.aim(view)
@@ -51,9 +51,15 @@ class Browser:
             self.list("/")
             self.read("/")
 
+    def stop(self) -> None:
+        """Forget what was asked for; nothing is filled in after this."""
+        for task in self._tasks:
+            task.cancel()
+
     async def close(self) -> None:
+        """As `stop`, and wait until the reads and the session have ended."""
         tasks = list(self._tasks)
-        self._cancel()
+        self.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._reader.close()
 
@@ -100,10 +106,6 @@ class Browser:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
 
     async def _list(self, path: str, *, every: bool = False) -> None:
         branch = self._tree.shape.branch(path)

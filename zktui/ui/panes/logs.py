@@ -12,6 +12,7 @@ from textual.style import Style
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import EnsembleKey
 from zktui.session import Session
+from zktui.ui.fed import Fed
 from zktui.ui.logfeed import LogFeed
 from zktui.ui.text import printable
 from zktui.ui.theme import Tone
@@ -23,7 +24,7 @@ from zktui.ui.widgets.prompt import Prompt
 _NOTHING = "There is no ensemble to follow."
 
 
-class LogPane(Pane):
+class LogPane(Fed, Pane):
     """Follows the logs of every member of the ensemble that is shown, through rebirths and cuts.
 
     `focus()` gives the keys to the lines; the pane's own keys work while any part of it has them.
@@ -62,6 +63,7 @@ class LogPane(Pane):
         yield self._prompt
 
     def on_mount(self) -> None:
+        self.until_removed(self._feed.stop)
         self._retitle()
 
     async def on_unmount(self) -> None:

@@ -14,6 +14,7 @@ from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import EnsembleKey, Znode
 from zktui.session import Session
 from zktui.ui.branches import Branch, parent_of
+from zktui.ui.fed import Fed
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.dataview import DataView
@@ -32,7 +33,7 @@ DWELL = 0.08
 """Seconds that the cursor stays on a znode before its data is read."""
 
 
-class ZnodePane(Horizontal):
+class ZnodePane(Fed, Horizontal):
     """Browses the data tree of the ensemble that is shown. `focus()` gives the keys to the tree."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,6 +78,7 @@ class ZnodePane(Horizontal):
             yield self._data
 
     def on_mount(self) -> None:
+        self.until_removed(self._browser.stop)
         self.set_interval(RECHECK, self.recheck)
         self._retitle()
 
@@ -134,7 +136,7 @@ class ZnodePane(Horizontal):
         self._retitle()
 
     def _show_data(self, *, again: bool = False) -> None:
-        if self._znode is None:
+        if self._znode is None or self.leaving:
             return
         if self._stat:
             self._data.show_rows(stat_rows(self._znode, self._clock.wall()), Form.TEXT, again=again)

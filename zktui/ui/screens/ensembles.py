@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,6 +10,7 @@ from textual.screen import ModalScreen
 
 from zktui.core.view import EnsembleView, View
 from zktui.core.zookeeper import EnsembleKey
+from zktui.ui.fed import Fed
 from zktui.ui.painting import Painter
 from zktui.ui.panes.budget import lose_piece, unread
 from zktui.ui.text import Piece
@@ -43,7 +43,7 @@ def ensemble_row(ensemble: EnsembleView, view: View) -> Row:
     )
 
 
-class EnsemblesScreen(ModalScreen[EnsembleKey | None]):
+class EnsemblesScreen(Fed, ModalScreen[EnsembleKey | None]):
     """All ensembles that were found, live. Ends with the chosen one, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,7 +59,6 @@ class EnsemblesScreen(ModalScreen[EnsembleKey | None]):
         super().__init__()
         self._painter = painter
         self._current = current
-        self._leave: Callable[[], None] | None = None
         self._keys: dict[str, EnsembleKey] = {}
         self._grid = Grid(COLUMNS, empty="No ensemble is known.")
 
@@ -70,14 +69,10 @@ class EnsemblesScreen(ModalScreen[EnsembleKey | None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self._leave = self._painter.watch(self._paint)
+        self.until_removed(self._painter.watch(self._paint))
         if self._current is not None:
             self._grid.move_to(self._current.uid)
         self._grid.focus()
-
-    def on_unmount(self) -> None:
-        if self._leave is not None:
-            self._leave()
 
     def _paint(self, view: View) -> None:
         self._keys = {ensemble.key.uid: ensemble.key for ensemble in view.ensembles}

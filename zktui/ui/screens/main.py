@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
@@ -16,6 +15,7 @@ from textual.widgets import Static
 from zktui.core.view import EnsembleView, View
 from zktui.core.zookeeper import EnsembleKey
 from zktui.session import Session
+from zktui.ui.fed import Fed
 from zktui.ui.painting import Painter
 from zktui.ui.panes.ensemble import EnsemblePane
 from zktui.ui.panes.logs import LogPane
@@ -35,7 +35,7 @@ PANES = Binding.Group("Panes")
 TABS = (("ensemble", "1 Ensemble"), ("logs", "2 Logs"), ("znodes", "3 Znodes"))
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Fed, Screen[None]):
     """Shows the chosen ensemble of the newest view; panes keep cursor, filter and scroll to themselves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -81,11 +81,9 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._session = session
         self._painter = painter
-        self._leave: Callable[[], None] | None = None
         self._chosen: EnsembleKey | None = None
         self._situation: Situation | None = None
         self._tab = "ensemble"
-        # Held, not looked up: facts go on coming while the screen is being taken down and has no children any more.
         self._banner = Banner(id="banner")
         self._tabs = TabLine(TABS, id="tabs")
         self._words = Static(id="situation", markup=False)
@@ -108,12 +106,8 @@ class MainScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self._leave = self._painter.watch(self._paint)
+        self.until_removed(self._painter.watch(self._paint))
         self._ensemble_pane.grid.focus()
-
-    def on_unmount(self) -> None:
-        if self._leave is not None:
-            self._leave()
 
     # -- which ensemble
 

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.style import Style
 
 from zktui.core.logring import LogLine, LogRing
+from zktui.ui.fed import Fed
 from zktui.ui.text import fit, printable, width
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.longlines import LongLines
@@ -76,7 +77,7 @@ class Filter:
         return all(word in hay for word in self.wanted) and not any(word in hay for word in self.unwanted)
 
 
-class LogView(LongLines):
+class LogView(Fed, LongLines):
     """The newest `capacity` lines; follows the end until the reader scrolls up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -222,9 +223,7 @@ class LogView(LongLines):
 
     def _select(self) -> None:
         """Another filter: the newest lines are looked at at once, older ones as the event loop has time."""
-        if self._scan is not None:
-            self._scan.cancel()
-            self._scan = None
+        self._stop_scan()
         self._strips.clear()
         if self.polls and not self.filter and not self.hidden:
             self._rows = None
@@ -236,6 +235,11 @@ class LogView(LongLines):
         self.unseen = 0
         self.set_follow(True)
         self._arrange(0, 0, 0)
+
+    def _stop_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+            self._scan = None
 
     def _older(self, upto: int) -> int:
         """Put the matches among the SLICE lines before `upto` in front; returns where that slice began."""
@@ -267,9 +271,8 @@ class LogView(LongLines):
                 self.jump(self.scroll_offset.y - dropped)
         self.refresh()
 
-    def on_unmount(self) -> None:
-        if self._scan is not None:
-            self._scan.cancel()
+    def on_mount(self) -> None:
+        self.until_removed(self._stop_scan)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -16,6 +16,7 @@ from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import Options
 from zktui.session import Session
+from zktui.ui.painting import EVERY
 from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.review import ReviewScreen
@@ -99,11 +100,9 @@ class ChooseScreen(WizardScreen[None]):
                 except TimeoutError:
                     continue
                 changed.clear()
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(EVERY)
 
     def _paint(self) -> None:
-        if not self.query(Grid):
-            return  # the screen is being taken down: its children go before its worker
         view = self.session.store.refreshed()
         self.query_one(Grid).set_rows([_row(node, view, self._key) for node in view.nodes])
         self._tell(view)

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from zktui.session import Session
+from zktui.ui.fed import Fed
 from zktui.ui.reach import app_of
 from zktui.ui.text import Piece, content
 from zktui.ui.theme import Tone
@@ -22,7 +23,7 @@ SHORT = 28
 STAGES = ("choose", "review", "run")
 
 
-class WizardScreen(Screen[T]):
+class WizardScreen(Fed, Screen[T]):
     """Title on top, footer below. The class `-narrow` is set on a terminal too small for panes side by side."""
 
     STAGE: ClassVar[int] = 0

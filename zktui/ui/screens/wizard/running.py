@@ -145,8 +145,8 @@ class RunScreen(WizardScreen[None]):
 
     def paint(self) -> None:
         """Bring every pane to the engine's newest snapshot."""
-        if not self.query(Band):
-            return  # the screen is being taken down: its children go before its worker
+        if self.leaving:
+            return
         run, now = self._engine.run, self.session.clock.now()
         view = self.session.store.view().ensemble(self._key)
         members = shape.newest(view, self._engine.members)
