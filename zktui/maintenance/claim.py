@@ -1,19 +1,23 @@
 """The lease that keeps two runs apart: coordination.k8s.io `zktui-maintenance` in each ensemble's namespace.
 
 Taken when it is absent, released, or expired; renewed with its resourceVersion before every change, so that a run that
-has lost it can't go on. As in client-go's leader election, another's lease counts as expired only once it was also seen
-unchanged for its whole duration by our own clock: wall clocks of two machines may differ.
+has lost it can't go on. The same request writes the run's state, so that the lease says what is about to be done
+before it is. As in client-go's leader election, another's lease counts as expired only once it was seen unchanged for
+its whole duration by our own clock: the wall clocks of two machines may differ by minutes. One that expired with its
+run unfinished is not taken for another run: someone has to resume that one or end it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from zktui.core.kube import Lease
 from zktui.core.ports import Answer, Refused, Reply
 from zktui.maintenance.effects import CreateLease, UpdateLease
 from zktui.maintenance.ending import fail
-from zktui.maintenance.model import LEASE_NAME
+from zktui.maintenance.model import HOME_ANNOTATION, LEASE_NAME, RUN_ANNOTATION, STATE_ANNOTATION
+from zktui.maintenance.record import RecordError, annotate, from_record, to_record, words_if_too_large
 from zktui.maintenance.state import Turn
 
 LEASE_SECONDS = 40
@@ -23,6 +27,8 @@ RETRY_AFTER = 1.0
 """Seconds before the next try after a refusal or a lost answer."""
 RENEWED_LATELY = 5.0
 """Seconds: a change is sent only within so long of a renewal."""
+NEWS_AFTER = 1.0
+"""Seconds after a renewal before another one that only tells what has happened since."""
 
 
 def keep(turn: Turn) -> bool:
@@ -39,23 +45,46 @@ def keep(turn: Turn) -> bool:
             if reading is not None and reading.fresh(turn.now) and turn.now >= turn.state.lease_at:
                 _take(turn, namespace, current)
             return False
-    return _renew_due(turn, RENEW_EVERY)
+    return _written(turn, RENEW_EVERY, NEWS_AFTER)
 
 
-def ready(turn: Turn) -> bool:
-    """Whether a change may be sent now. If not, the renewal that it needs has been."""
-    return _renew_due(turn, RENEWED_LATELY)
+def ready(turn: Turn, what: str, whom: str) -> bool:
+    """Whether a change may be sent now: the lease is ours and says that it is about to be. If not, it is being told."""
+    turn.set(intent=(what, whom))
+    return _written(turn, RENEWED_LATELY, 0.0)
 
 
-def _renew_due(turn: Turn, age: float) -> bool:
-    for namespace in turn.state.namespaces:
-        if turn.now - turn.state.renewed.get(namespace, float("-inf")) > age:
-            lease = turn.state.leases.get(namespace)
-            if lease is None or turn.now < turn.state.lease_at:
-                return False
-            turn.do(UpdateLease(replace(lease, renewed_at=turn.wall)), "renew", f"renew the lease in {namespace}")
+def _written(turn: Turn, age: float, news: float) -> bool:
+    """Whether every lease was renewed within `age` seconds, and the state in it is not older than `news` seconds."""
+    state = turn.state
+    lasting = to_record(state, lasting=True)
+    for namespace in state.namespaces:
+        since = turn.now - state.renewed.get(namespace, float("-inf"))
+        told = namespace == state.home and lasting != state.written
+        if since <= age and not (told and since >= news):
+            continue
+        lease = state.leases.get(namespace)
+        if lease is None or turn.now < state.lease_at:
             return False
+        _send(turn, replace(lease, renewed_at=turn.wall), "renew", f"renew the lease in {namespace}")
+        return False
     return True
+
+
+def _send(turn: Turn, lease: Lease, kind: str, text: str) -> None:
+    """Create or replace a lease, with the state that it is to keep."""
+    lease = replace(lease, annotations=annotate(turn.state, lease))
+    kept = lease.annotations.get(STATE_ANNOTATION, "")
+    large = words_if_too_large(kept, len(turn.run.nodes))
+    if large:
+        fail(turn, f"the run's state can't be kept: {large}")
+        return
+    lasting = to_record(turn.state, lasting=True)
+    if kept:
+        turn.set(writing=lasting)
+    # The journal has it as well: a lease can be deleted.
+    data = {"state": json.loads(kept)} if kept and lasting != turn.state.written else None
+    turn.do(UpdateLease(lease) if lease.uid else CreateLease(lease), kind, text, data=data)
 
 
 def _adopt(turn: Turn, lease: Lease) -> None:
@@ -66,31 +95,56 @@ def _adopt(turn: Turn, lease: Lease) -> None:
 
 
 def _take(turn: Turn, namespace: str, current: Lease | None) -> None:
-    wall = turn.wall
+    state, where = turn.state, f"{namespace}/{LEASE_NAME}"
     mine = Lease(
         namespace,
         LEASE_NAME,
-        holder=turn.state.holder,
+        holder=state.holder,
         duration=LEASE_SECONDS,
-        acquired_at=wall,
-        renewed_at=wall,
-        annotations={"zktui/run": turn.run.id},
+        acquired_at=turn.wall,
+        renewed_at=turn.wall,
     )
     if current is None:
-        turn.do(CreateLease(mine), "claim", f"take the lease {namespace}/{LEASE_NAME}")
+        _send(turn, mine, "claim", f"take the lease {where}")
         return
-    if current.holder and not _expired(turn, current):
-        turn.tell(f"waiting for the lease {namespace}/{LEASE_NAME}, held by {current.holder}")
+    judged_gone = state.takes.get(namespace)
+    if current.holder and judged_gone != current.resource_version and not _expired(turn, current):
+        if judged_gone is not None:
+            fail(turn, f"the lease {where} was renewed or taken meanwhile by {current.holder}")
+        turn.tell(f"waiting for the lease {where}, held by {current.holder}")
+        return
+    other = unfinished_in(current, turn.run.id)
+    if other:
+        fail(turn, other)
         return
     taken = replace(
         mine,
         uid=current.uid,
         resource_version=current.resource_version,
         transitions=current.transitions + 1,
-        annotations={**current.annotations, **mine.annotations},
+        annotations=current.annotations,
     )
-    whose = f", which {current.holder} let expire" if current.holder else ""
-    turn.do(UpdateLease(taken), "claim", f"take the lease {namespace}/{LEASE_NAME}{whose}")
+    whose = f", which {current.holder} left" if current.holder else ""
+    _send(turn, taken, "claim", f"take the lease {where}{whose}")
+
+
+def unfinished_in(lease: Lease, run_id: str) -> str:
+    """Why this lease, though nobody holds it, is not for a run of this id, in words; empty when it may be taken."""
+    run, kept = lease.annotations.get(RUN_ANNOTATION, ""), lease.annotations.get(STATE_ANNOTATION)
+    if run == run_id:
+        return ""
+    where = f"the lease {lease.namespace}/{lease.name}"
+    if kept is None:
+        home = lease.annotations.get(HOME_ANNOTATION, "")
+        held = f"{where} is of the unfinished run {run}: zktui where -n {home} tells of it"
+        return held if home and lease.holder else ""
+    try:
+        found = from_record(kept)
+    except RecordError as error:
+        return f"{where} is of the run {run}. {error} See zktui where"
+    if found.status.ended:
+        return ""
+    return f"{where} has the unfinished run {found.run_id} of {found.who}: zktui resume or zktui abort comes first"
 
 
 def _expired(turn: Turn, lease: Lease) -> bool:
@@ -98,7 +152,7 @@ def _expired(turn: Turn, lease: Lease) -> bool:
     if version != lease.resource_version:
         version, since = lease.resource_version, turn.now
         turn.set(others_lease={**turn.state.others_lease, lease.namespace: (version, since)})
-    return lease.expired(turn.wall) and turn.now - since >= lease.duration
+    return turn.now - since >= lease.duration
 
 
 def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease]) -> None:
@@ -111,6 +165,8 @@ def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease])
             renewed={**turn.state.renewed, namespace: reply.at},
             held=turn.state.held | {namespace},
         )
+        if namespace == turn.state.home:
+            turn.set(written=turn.state.writing)
         return
     turn.set(
         leases=leases,

@@ -1,9 +1,10 @@
-"""The operator's words, acknowledged at once: pause, resume, abort, uncordon, override."""
+"""The operator's words, acknowledged at once: pause, resume, abort, uncordon, override, skip, note."""
 
 from __future__ import annotations
 
 from zktui.maintenance.effects import CordonNode, CreateLease, EvictPod, UpdateLease
 from zktui.maintenance.model import Command, CommandKind, NodeStep, PodStep, RunStatus
+from zktui.maintenance.skipping import skip
 from zktui.maintenance.state import Turn
 
 
@@ -22,6 +23,10 @@ def obey(turn: Turn, command: Command) -> None:
             _uncordon(turn, command)
         case CommandKind.OVERRIDE:
             _override(turn, command)
+        case CommandKind.SKIP:
+            skip(turn)
+        case CommandKind.NOTE:
+            _note(turn, command)
 
 
 def _in_flight(turn: Turn) -> str:
@@ -71,12 +76,21 @@ def _uncordon(turn: Turn, command: Command) -> None:
             turn.step_node(NodeStep.UNCORDON)
         elif node.step not in (NodeStep.UNCORDON, NodeStep.REJOIN):
             turn.set_run(message=f"{node.name} is not held yet: it is uncordoned once it is drained")
+    elif command.node in turn.run.cordoned:
+        turn.say("uncordon", f"the operator wants {command.node}, cordoned ahead, uncordoned")
+        turn.set(uncordon_also=command.node)
     elif command.node and command.typed == command.node:
         turn.say("uncordon", f"the operator typed {command.node}, to have it uncordoned")
         turn.set(uncordon_also=command.node)
     elif command.node:
         text = f"{command.node} was not cordoned by this run: type its name, or run kubectl uncordon {command.node}"
         turn.set_run(message=text)
+
+
+def _note(turn: Turn, command: Command) -> None:
+    words = f"the operator notes: {command.text}" if command.text else "the operator takes the note away"
+    turn.say("note", words, data={"note": command.text})
+    turn.set_run(note=command.text)
 
 
 def _override(turn: Turn, command: Command) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from zktui.core.kube import Lease, Node, PodKey
 from zktui.core.ports import Evicted, Reply
@@ -20,8 +21,11 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class CordonNode:
+    """Cordon or uncordon the node as it was read, and change its annotations in the same request."""
+
     node: Node
     unschedulable: bool
+    annotations: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
 
 @dataclass(frozen=True, slots=True)

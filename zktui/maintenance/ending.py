@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from zktui.maintenance.effects import UpdateLease
-from zktui.maintenance.model import NodeStep, PodStep, Run, RunStatus
+from zktui.maintenance.model import STATE_ANNOTATION, NodeStep, PodStep, Run, RunStatus
+from zktui.maintenance.record import annotate
 from zktui.maintenance.state import Turn
 
 
@@ -52,8 +54,10 @@ def words_left_behind(run: Run) -> str:
 def wind_up(turn: Turn) -> None:
     """Release one lease after another, then end. A release that fails is left to expire."""
     for namespace, lease in turn.state.leases.items():
-        released = replace(lease, holder="", renewed_at=turn.wall)
-        turn.do(UpdateLease(released), "release", f"release the lease in {namespace}")
+        told = annotate(turn.state, lease)
+        released = replace(lease, holder="", renewed_at=turn.wall, annotations=told)
+        data = {"state": json.loads(told[STATE_ANNOTATION])} if STATE_ANNOTATION in told else None
+        turn.do(UpdateLease(released), "release", f"release the lease in {namespace}", data=data)
         return
     end(turn)
 

@@ -223,8 +223,8 @@ class Engine:
         match change:
             case EvictPod(pod, grace):
                 return await self._cluster.evict(pod, grace)
-            case CordonNode(node, unschedulable):
-                return await self._cluster.cordon(node, unschedulable)
+            case CordonNode(node, unschedulable, annotations):
+                return await self._cluster.cordon(node, unschedulable, annotations)
             case CreateLease(lease):
                 return await self._cluster.create_lease(lease)
             case _:

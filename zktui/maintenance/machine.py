@@ -12,8 +12,9 @@ from typing import cast
 from zktui.core.kube import Lease, Node
 from zktui.core.ports import Evicted, Reply
 from zktui.core.zookeeper import Ensemble
-from zktui.maintenance import claim, nodes, pods
+from zktui.maintenance import claim, nodes, pods, skipping
 from zktui.maintenance.commands import obey
+from zktui.maintenance.cordoning import on_uncordon
 from zktui.maintenance.effects import (
     Begin,
     CordonNode,
@@ -33,14 +34,14 @@ from zktui.maintenance.ending import close, end, left_behind, on_released, wind_
 from zktui.maintenance.model import NodeRun, NodeStep, Plan, Run, RunStatus
 from zktui.maintenance.observe import behind, observe
 from zktui.maintenance.state import IDLE, LIVE, State, Turn
-from zktui.maintenance.strangers import strangers
+from zktui.maintenance.strangers import foreign_drains, strangers
 from zktui.maintenance.survey import Scope
 
 
-def begin(run_id: str, plan: Plan, ensembles: Sequence[Ensemble], holder: str) -> State:
+def begin(run_id: str, plan: Plan, ensembles: Sequence[Ensemble], holder: str, note: str = "") -> State:
     """The state before the first input, which is Begin. `holder` must be unique to this run."""
     rows = tuple(NodeRun(node.name, node.uid) for node in plan.nodes)
-    return State(Run(run_id, plan, nodes=rows), tuple(ensembles), holder)
+    return State(Run(run_id, plan, nodes=rows, note=note), tuple(ensembles), holder)
 
 
 def step(state: State, event: Input, now: float) -> tuple[State, tuple[Effect, ...]]:
@@ -57,11 +58,11 @@ def step(state: State, event: Input, now: float) -> tuple[State, tuple[Effect, .
 def _take(turn: Turn, event: Input) -> None:
     match event:
         case Begin():
-            turn.set_run(status=RunStatus.RUNNING, started_at=turn.now, message="reading everything afresh")
-            names = ", ".join(node.name for node in turn.run.nodes)
-            turn.say("plan", f"maintenance of {names}", data={"nodes": [n.name for n in turn.run.nodes]})
+            _begin(turn)
         case Surveyed(facts):
             turn.set(busy=None, facts=facts, scope=_asked(turn.state.busy))
+            if not turn.state.started_wall and turn.run.started_at is not None:
+                turn.set(started_wall=turn.state.wall_of(turn.run.started_at))
             observe(turn)
             _proceed(turn)
         case Replied():
@@ -74,6 +75,21 @@ def _take(turn: Turn, event: Input) -> None:
             _unrecorded(turn, why)
             return
     _go_on(turn, at_once=not isinstance(event, Surveyed))
+
+
+def _begin(turn: Turn) -> None:
+    """A new run, or one that is taken up where its lease says that it stands."""
+    run = turn.run
+    started = run.started_at if run.started_at is not None else turn.now
+    # A resumed run that was paused stays so.
+    status = RunStatus.RUNNING if run.status is RunStatus.READY else run.status
+    turn.set_run(status=status, started_at=started, message="reading everything afresh")
+    if turn.state.taken_up:
+        turn.say("note", turn.state.taken_up, data={"resumes": run.id, "part": turn.state.part})
+    names = ", ".join(node.name for node in run.nodes)
+    turn.say("plan", f"maintenance of {names}", data={"nodes": [n.name for n in run.nodes]})
+    if run.note:
+        turn.say("note", f"the operator notes: {run.note}", data={"note": run.note})
 
 
 def _asked(busy: Effect | None) -> Scope | None:
@@ -133,7 +149,13 @@ def _proceed(turn: Turn) -> None:
     if turn.state.closing is not None or turn.run.aborting:
         return
     claimed = claim.keep(turn)
-    if turn.state.busy is not None or turn.state.closing is not None or turn.run.status is RunStatus.PAUSED:
+    if turn.state.busy is not None or turn.state.closing is not None:
+        return
+    if turn.state.winding_up:
+        if claimed:
+            close(turn, RunStatus.ABORTED, "Abandoned: nothing was changed")
+        return
+    if turn.run.status is RunStatus.PAUSED or skipping.pass_over(turn):
         return
     if _uncordon_also(turn, claimed=claimed) or _stranger(turn):
         return
@@ -148,12 +170,12 @@ def _stranger(turn: Turn) -> bool:
     """Pause once for each disruption by others; once resumed, the gate "alone" goes on saying it."""
     if _holding(turn):
         return False
-    for ensemble in turn.state.ensembles:
-        for text in strangers(turn.facts, ensemble, turn.state.evicted):
-            if text not in turn.state.paused_for:
-                turn.set(paused_for=turn.state.paused_for | {text})
-                nodes.pause(turn, text)
-                return True
+    theirs = [text for e in turn.state.ensembles for text in strangers(turn.facts, e, turn.state.evicted)]
+    for text in (*theirs, *foreign_drains(turn)):
+        if text not in turn.state.paused_for:
+            turn.set(paused_for=turn.state.paused_for | {text})
+            nodes.pause(turn, text)
+            return True
     return False
 
 
@@ -166,8 +188,8 @@ def _uncordon_also(turn: Turn, *, claimed: bool) -> bool:
     if not found.unschedulable:
         turn.set(uncordon_also="")
         return False
-    if claim.ready(turn):
-        turn.do(CordonNode(found, False), "uncordon", f"uncordon {name}, as the operator typed its name")
+    if claim.ready(turn, "uncordon", name):
+        turn.do(CordonNode(found, False, on_uncordon(found)), "uncordon", f"uncordon {name}, as the operator asked")
     return True
 
 
@@ -186,6 +208,8 @@ def _settle(turn: Turn, replied: Replied) -> None:
             nodes.on_cordoned(turn, change, cast(Reply[Node], replied.reply))
         case CreateLease() | UpdateLease():
             claim.on_reply(turn, change, cast(Reply[Lease], replied.reply))
+    if not isinstance(change, CreateLease | UpdateLease):
+        turn.set(intent=None)
     if turn.run.pausing:
         turn.set_run(pausing=False, status=RunStatus.PAUSED, message="Paused")
 

@@ -24,6 +24,9 @@ STATE_ANNOTATION = "zktui/state"
 HOME_ANNOTATION = "zktui/home"
 """On the Leases of its other namespaces: which one has the state."""
 
+KEPT_ANNOTATION = "zktui/kept"
+"""On a node that autoscalers are asked to spare: their annotations as they were before, as JSON."""
+
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from zktui.core.kube import Node
 from zktui.core.ports import Answer, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Mode
-from zktui.maintenance import claim, pods
+from zktui.maintenance import claim, cordoning, pods
 from zktui.maintenance.effects import CordonNode
 from zktui.maintenance.ending import fail
 from zktui.maintenance.listing import Listing, list_pods
@@ -15,7 +15,7 @@ from zktui.maintenance.model import HoldKind, NodeStep, PodRun, PodStep, RunStat
 from zktui.maintenance.state import Turn, node_seen
 
 CORDON_TRIES = 5
-AWAY = (PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
+AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
 
 
 def work(turn: Turn, *, claimed: bool) -> None:
@@ -56,16 +56,24 @@ def _claim(turn: Turn, *, claimed: bool) -> None:
     if not pods.may_begin(turn):
         return
     seen = node_seen(turn.facts, node.name)
-    if not claimed or seen is None:
+    if not claimed or seen is None or cordoning.still_ahead(turn):
         return
     if seen.unschedulable:
-        if not node.cordoned_by_us:
-            turn.say("note", f"{node.name} is cordoned already, by someone else: it stays so when we are done")
-        _enter_drain(turn)
-    elif turn.now >= turn.state.cordon_at and claim.ready(turn):
+        _cordoned_already(turn, seen)
+    elif turn.now >= turn.state.cordon_at and claim.ready(turn, "cordon", node.name):
         turn.step_node(NodeStep.CORDON)
         turn.tell(f"cordoning {node.name}")
-        turn.do(CordonNode(seen, True), "cordon", f"cordon {node.name}")
+        annotations = cordoning.on_cordon(seen, turn.run.id, keep=turn.run.plan.options.keep_node)
+        turn.do(CordonNode(seen, True, annotations), "cordon", f"cordon {node.name}")
+
+
+def _cordoned_already(turn: Turn, seen: Node) -> None:
+    cordoning.settle_doubt(turn, seen)
+    if not turn.node.cordoned_by_us:
+        whose = cordoning.run_of(seen)
+        by = f"run {whose}" if whose else "someone else"
+        turn.say("note", f"{seen.name} is cordoned already, by {by}: it stays so when we are done")
+    _enter_drain(turn)
 
 
 def _prepared(turn: Turn) -> bool:
@@ -75,6 +83,7 @@ def _prepared(turn: Turn) -> bool:
     if read is None or turn.state.scope is None or not turn.state.scope.select:
         return False
     if _vanished(turn):
+        turn.set_node(cordoned_by_us=False)
         turn.say("note", f"{_gone_words(turn)}: nothing to drain")
         turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
         next_node(turn)
@@ -134,7 +143,7 @@ def _cordon(turn: Turn) -> None:
         next_node(turn)
     elif read is not None and read.value is not None:
         if read.value.unschedulable:
-            _enter_drain(turn)
+            _cordoned_already(turn, read.value)
         else:
             turn.step_node(NodeStep.CLAIM)
 
@@ -143,11 +152,17 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
     """Both ways. A refusal that reading again can't mend ends the run."""
     node, verb = change.node.name, "cordon" if change.unschedulable else "uncordon"
     ours = turn.run.node is not None and turn.node.name == node
+    ahead = change.unschedulable and not ours
     match reply:
         case Answer():
             turn.say("reply", f"{verb} {node}: done")
-            if not ours:
+            turn.set(doubt=turn.state.doubt - {node}, foreign=turn.state.foreign - {node})
+            if ahead:
+                turn.set(ahead=turn.state.ahead | {node}, cordon_tries=0)
+                turn.set_named(node, cordoned_by_us=True)
+            elif not ours:
                 turn.set(uncordon_also="")
+                turn.set_named(node, cordoned_by_us=False)
             elif change.unschedulable:
                 turn.set_node(cordoned_by_us=True)
                 _enter_drain(turn)
@@ -159,7 +174,8 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
             turn.say("reply", f"{verb} {node}: no answer ({why}); reading what came of it")
             if sent and change.unschedulable:
                 # Named as ours until we know better: nothing may stay cordoned unnamed.
-                turn.set_node(cordoned_by_us=True)
+                turn.set_named(node, cordoned_by_us=True)
+                turn.set(doubt=turn.state.doubt | {node})
         case Refused(code=code, message=message):
             turn.say("reply", f"{verb} {node}: {code}, {message}")
             if code not in (404, 409, 429) and code < 500:
@@ -167,7 +183,7 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
                 return
     tries = turn.state.cordon_tries + 1
     turn.set(cordon_tries=tries, cordon_at=turn.now + 0.5 * 2.0**tries)
-    if not ours:
+    if not ours and not ahead:
         turn.set(uncordon_also="")
     if tries >= CORDON_TRIES:
         fail(turn, f"{node} could not be {verb}ed in {tries} tries")
@@ -254,12 +270,23 @@ def _uncordon(turn: Turn) -> None:
     elif read is None or read.value is None or not read.fresh(turn.now):
         turn.tell(f"{node.name}: {read.why if read is not None else 'not read'}")
     elif not read.value.unschedulable:
-        turn.set_node(cordoned_by_us=False)
-        turn.say("uncordon", f"{node.name} has been uncordoned already")
-        _after_uncordon(turn)
-    elif turn.now >= turn.state.cordon_at and claim.ready(turn):
+        _uncordoned_already(turn, read.value)
+    elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", node.name):
         turn.tell(f"uncordoning {node.name}")
-        turn.do(CordonNode(read.value, False), "uncordon", f"uncordon {node.name}")
+        change = CordonNode(read.value, False, cordoning.on_uncordon(read.value))
+        turn.do(change, "uncordon", f"uncordon {node.name}")
+
+
+def _uncordoned_already(turn: Turn, seen: Node) -> None:
+    """Nothing to undo but our annotations, which kubectl uncordon leaves there."""
+    annotations = cordoning.on_uncordon(seen)
+    if not annotations:
+        turn.set_node(cordoned_by_us=False)
+        turn.say("uncordon", f"{seen.name} has been uncordoned already")
+        _after_uncordon(turn)
+    elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", seen.name):
+        text = f"{seen.name} has been uncordoned already: take our annotations off"
+        turn.do(CordonNode(seen, False, annotations), "uncordon", text)
 
 
 def _after_uncordon(turn: Turn) -> None:
@@ -271,6 +298,11 @@ def _rejoin(turn: Turn) -> None:
     away = [p for p in turn.node.pods if p.member and p.step in AWAY]
     if away:
         _wait_for(turn, away)
+        return
+    if turn.state.skipping == turn.node.name:
+        turn.say("note", f"{turn.node.name} was skipped, and every member that had to go serves again")
+        turn.step_node(NodeStep.SKIPPED, "skipped by the operator")
+        next_node(turn)
         return
     turn.step_node(NodeStep.VERIFIED)
     turn.say("verified", f"{turn.node.name} is done: every member that was there serves again")

@@ -6,11 +6,13 @@ from zktui.core.disruption import budgets_of
 from zktui.core.kube import Pod
 from zktui.core.quorum import caught_up
 from zktui.core.zookeeper import Ensemble, Mode
+from zktui.maintenance.cordoning import watch_ahead
 from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
 from zktui.maintenance.model import NodeStep, PodRun, PodStep
 from zktui.maintenance.state import LEFT, Turn, node_seen, pod_seen
+from zktui.maintenance.strangers import watch_foreign
 
 LONGEST_GAP = 5.0
 """Seconds without a reading after which "without a break" can't be said any more."""
@@ -24,6 +26,8 @@ def observe(turn: Turn) -> None:
     _note_leaders(turn)
     _note_budgets(turn)
     _watch_cordon(turn)
+    watch_ahead(turn)
+    watch_foreign(turn)
     node = turn.run.node
     for pod in node.pods if node is not None else ():
         _follow(turn, pod)

@@ -136,7 +136,7 @@ def _next_member(turn: Turn, members: list[PodRun]) -> None:
     ordered = in_order(turn, members)
     chosen = _choose(turn, ordered)
     if chosen is not None:
-        if claim.ready(turn):
+        if claim.ready(turn, "evict", chosen.pod.uid):
             _evict(turn, chosen)
     elif all(gate.open for pod in turn.node.pods if pod.pod == ordered[0].pod for gate in pod.gates):
         turn.tell(f"{ordered[0].pod.name} was refused and is tried again soon: {ordered[0].last_reply}")
@@ -169,7 +169,7 @@ def _next_other(turn: Turn, others: list[PodRun]) -> None:
         if gate is not None:
             turn.set_pod(pod.pod.uid, step=PodStep.GATE, gates=(gate,), note=gate.evidence)
             continue
-        if claim.ready(turn):
+        if claim.ready(turn, "evict", pod.pod.uid):
             _evict(turn, pod)
         return
     waiting = next((p for p in turn.node.pods if not p.member and p.step not in ENDS), others[0])

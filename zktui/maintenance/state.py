@@ -29,6 +29,9 @@ LIVE = 0.5
 IDLE = 2.0
 """Seconds between two readings in Hold and while paused."""
 
+Intent = tuple[str, str]
+"""A change that is about to be sent: (what, of what), such as ("evict", UID) or ("cordon", node)."""
+
 OPEN_STEPS = (PodStep.PENDING, PodStep.GATE)
 LEFT = (PodStep.GONE, PodStep.PLACED, PodStep.REJOINED, PodStep.WAITS)
 
@@ -61,6 +64,24 @@ class State:
     """By namespace: ours, as the server last gave it."""
     renewed: Mapping[str, float] = field(default_factory=dict[str, float])
     """By namespace: when the last renewal was asked for."""
+    intent: Intent | None = None
+    """The change that is about to be sent: its Lease says so before."""
+    written: str = ""
+    """The lasting part of the record as the Lease has it; empty while that is not known."""
+    writing: str = ""
+    """The same of the record that is on its way."""
+    started_wall: float = 0.0
+    """When the run was begun, in wall seconds; 0 before the first reading."""
+    part: int = 1
+    """How many times the run was taken up, the first time included."""
+    taken_up: str = ""
+    """What is said in place of the plan when this run is a resumed one."""
+    takes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Namespace to the resourceVersion of a Lease that may be taken from its holder, who was judged gone."""
+    winding_up: bool = False
+    """The run was taken up only to end it."""
+    skipping: str = ""
+    """The node that the operator skipped, until it is given back."""
     held: frozenset[str] = frozenset()
     """Namespaces whose lease this run has had."""
     lease_at: float = float("-inf")
@@ -78,6 +99,14 @@ class State:
     """Pod UID to (the server's words, the budget's resourceVersion when it said them)."""
     listed: bool = False
     """The pods of the node at work have been sorted after its cordon."""
+    doubt: frozenset[str] = frozenset()
+    """Nodes whose cordon by us was sent and not answered: the node's own annotation says whose it is."""
+    ahead: frozenset[str] = frozenset()
+    """Nodes whose cordon ahead of their turn is settled, whether we made it or nothing was to do."""
+    cordoned_before: frozenset[str] | None = None
+    """Nodes that were cordoned when the run first looked; None before that."""
+    foreign: frozenset[str] = frozenset()
+    """Nodes that others have cordoned since, and that are cordoned now."""
     cordon_tries: int = 0
     cordon_at: float = float("-inf")
     """No cordon or uncordon is sent before this moment: the last one was refused."""
@@ -98,6 +127,18 @@ class State:
     def namespaces(self) -> tuple[str, ...]:
         """Where leases are needed."""
         return tuple(sorted({e.namespace for e in self.ensembles}))
+
+    @property
+    def home(self) -> str:
+        """The namespace whose Lease has the state of this run."""
+        return self.namespaces[0] if self.namespaces else ""
+
+    def wall_of(self, at: float) -> float:
+        """The wall time of a moment, by the last reading; 0 before the first one."""
+        return self.facts.wall + (at - self.facts.at) if self.facts is not None else 0.0
+
+    def with_nodes(self, nodes: tuple[NodeRun, ...]) -> State:
+        return replace(self, run=replace(self.run, nodes=nodes))
 
     def ensemble(self, key: EnsembleKey | None) -> Ensemble | None:
         return next((e for e in self.ensembles if e.key == key), None)
@@ -138,8 +179,7 @@ class Turn:
     @property
     def wall(self) -> float:
         """Seconds since the epoch as of now, by the last reading."""
-        facts = self.state.facts
-        return facts.wall + (self.now - facts.at) if facts is not None else 0.0
+        return self.state.wall_of(self.now)
 
     def set(self, **fields: Any) -> None:  # Any: checked by the dataclass that it goes to
         self.state = replace(self.state, **fields)
@@ -150,6 +190,10 @@ class Turn:
     def set_node(self, **fields: Any) -> None:
         """Change the node at work."""
         self._put(replace(self.node, **fields))
+
+    def set_named(self, name: str, **fields: Any) -> None:
+        """Change any node of the run."""
+        self.set_run(nodes=tuple(replace(n, **fields) if n.name == name else n for n in self.run.nodes))
 
     def _put(self, node: NodeRun) -> None:
         nodes = list(self.run.nodes)
@@ -200,10 +244,17 @@ class Turn:
             )
         )
 
-    def do(self, change: Change, kind: str, text: str, pod: PodKey | None = None) -> None:
+    def do(
+        self,
+        change: Change,
+        kind: str,
+        text: str,
+        pod: PodKey | None = None,
+        data: Mapping[str, JsonValue] | None = None,
+    ) -> None:
         """Announce a change in the journal, then make it. Nothing else may be under way."""
         assert self.state.busy is None, "one change at a time"
-        self.say(kind, text, pod, _data(change))
+        self.say(kind, text, pod, {**_data(change), **(data or {})})
         self.set(busy=change)
         if not isinstance(change, CreateLease | UpdateLease):
             self.set_run(in_flight=text)

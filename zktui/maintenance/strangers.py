@@ -1,10 +1,12 @@
-"""Disruptions by others: taints of autoscalers and drainers, and pods that somebody else has condemned."""
+"""Disruptions by others: their taints, their cordons, and pods that somebody else has condemned."""
 
 from __future__ import annotations
 
 from zktui.core.kube import Node
 from zktui.core.zookeeper import Ensemble
 from zktui.maintenance.facts import Facts
+from zktui.maintenance.model import NodeStep
+from zktui.maintenance.state import Turn
 
 DISRUPTION_TAINTS = frozenset(
     {
@@ -43,3 +45,33 @@ def _node(facts: Facts, name: str) -> Node | None:
     if read is not None and read.value is not None:
         return read.value
     return next((node for node in facts.nodes.value or () if node.name == name), None)
+
+
+def watch_foreign(turn: Turn) -> None:
+    """Keep which nodes others have cordoned since the run began. Those that concern nobody here are only noted."""
+    listed = turn.facts.nodes
+    if not listed.fresh(turn.now):
+        return
+    mine = {n.name for n in turn.run.nodes if n.cordoned_by_us} | turn.state.doubt
+    now = frozenset(n.name for n in listed.value or () if n.unschedulable and n.name not in mine)
+    before = turn.state.cordoned_before
+    if before is None:
+        turn.set(cordoned_before=now)
+        return
+    foreign = now - before
+    for name in sorted(foreign - turn.state.foreign):
+        turn.say("note", foreign_words(name))
+    # One that was open in between and is cordoned again counts as new.
+    turn.set(foreign=foreign, cordoned_before=before & now)
+
+
+def foreign_words(name: str) -> str:
+    return f"{name} was cordoned by someone else while this run is under way"
+
+
+def foreign_drains(turn: Turn) -> tuple[str, ...]:
+    """Cordons by others of nodes that are still to be drained, or that carry a member: another drain may begin."""
+    drained = (NodeStep.DRAINED, NodeStep.HOLD, NodeStep.UNCORDON, NodeStep.REJOIN)
+    rest = {n.name for n in turn.run.nodes[turn.run.current :] if n.step not in drained}
+    homes = {pod.node for e in turn.state.ensembles for pod in turn.facts.members_pods(e)}
+    return tuple(foreign_words(name) for name in sorted(turn.state.foreign & (rest | homes)))
