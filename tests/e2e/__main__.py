@@ -39,7 +39,7 @@ def tell(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    running = Cluster(options.folder)
+    running = Cluster(options.folder, kept=True)
     try:
         if options.command == "down":
             say(f"ended {', '.join(running.down()) or 'nothing: nothing was running'}")
@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> int:
         part = needs.real(say) if options.nodes == REAL else needs.kwok()
         if part.lacks:
             tell(f"SKIPPED: {part.name}: this machine lacks {'; '.join(part.lacks)}")
+            if options.command == "build" and options.nodes == REAL and not needs.kwok().lacks:
+                build(KWOK)
             return SKIPPED
         build(options.nodes)
         if options.command == "up":
@@ -77,9 +79,12 @@ def up(running: Cluster, kind: str, count: int, affinity: bool) -> ControlPlane:
     plane = running.up(kind, count, say)
     at = [f"node-{index % count + 1}" if affinity else None for index in range(len(CLAIMS))]
     disks = running.folder / "disks"
-    cluster.apply(
-        plane, [volumes.volume(disks, "default", claim, node) for claim, node in zip(CLAIMS, at, strict=True)]
-    )
+    try:
+        made = [volumes.volume(disks, "default", claim, node) for claim, node in zip(CLAIMS, at, strict=True)]
+        cluster.apply(plane, made)
+    except BaseException:
+        running.down()
+        raise
     return plane
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -37,28 +38,30 @@ def make(target: Path, fill: Callable[[Path], None]) -> bool:
     """Fill ``target`` by ``fill(new folder)`` unless it is there. True if it had to be made.
 
     All of it or nothing: it appears by one rename, so that a build that was interrupted is never taken for a
-    finished one, and two builds at once don't disturb each other.
+    finished one. Of two at once the second waits for the first, and finds its result.
     """
     if target.is_dir():
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        work.chmod(0o755)
-        fill(work)
+    name = target.name.rpartition("-")[0]
+    with (target.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            return False
+        for left in target.parent.glob(f".{name}-*"):  # by a build that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
+            work.chmod(0o755)
+            fill(work)
             work.rename(target)
-        except OSError:
-            if not target.is_dir():  # else another build was first, and its result will do
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    _forget_older(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        _forget_older(target, name)
     return True
 
 
-def _forget_older(newest: Path) -> None:
-    name = newest.name.rpartition("-")[0]
+def _forget_older(newest: Path, name: str) -> None:
     versions = [p for p in newest.parent.glob(f"{name}-*") if p.name.rpartition("-")[0] == name]
     versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     for old in versions[KEPT:]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from tests.e2e import controlplane, gobuild, network, nodes
+from tests.e2e import controlplane, gobuild, machine, network, nodes
 from tests.e2e.controlplane import ControlPlane
 from tests.e2e.gobuild import Say
 from tests.e2e.ledger import Ledger
 from tests.e2e.network import Net
+from tests.scenarios.guard import Guard
 
 T = TypeVar("T")
 
+CHECKOUT = Path(__file__).parents[2]
 REAL, KWOK = "real", "kwok"
 NODE_SECONDS = 120.0
 LOOPBACK = "127.0.0.1"
@@ -39,9 +42,14 @@ COREFILE = """\
 
 
 class Cluster:
-    """A cluster whose record is in ``folder``: one that runs, one that was left behind, or none yet."""
+    """A cluster whose record is in ``folder``: one that runs, one that was left behind, or none yet.
 
-    def __init__(self, folder: Path) -> None:
+    It ends with the process that started it, however that ends, unless it is ``kept``.
+    """
+
+    def __init__(self, folder: Path, *, kept: bool = False) -> None:
+        self.kept = kept
+        self._guard: Guard | None = None
         self.folder = folder.resolve()
         self.kubeconfig = self.folder / "kubeconfig"
         self.ledger = Ledger(self.folder)
@@ -69,7 +77,11 @@ class Cluster:
             raise RuntimeError(f"{self.folder}: the nodes can't see folders under {', '.join(nodes.HIDDEN)}")
         if self.folder.exists() and any(self.folder.iterdir()):
             raise RuntimeError(f"{self.folder} holds something else; name a folder that is empty or not there")
+        if kind == REAL:
+            sweep(say)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.kept:
+            self._guard = Guard(sys.executable, "-m", "tests.e2e", "down", "--folder", self.folder, folder=CHECKOUT)
         started = time.monotonic()
         try:
             plane = self._up_real(count) if kind == REAL else self._up_simulated(count)
@@ -83,26 +95,19 @@ class Cluster:
 
     def down(self) -> list[str]:
         """End all that was started, newest first, and undo the rest. What it ended; safe to call again."""
-        ended: list[str] = []
-        for started in reversed(list(self.ledger.processes)):
-            if started.alive():
-                ended.append(started.name)
-            self.ledger.stop(started)
+        ended = self.ledger.stop_all()
         if index := self.ledger.facts.get("net"):
-            net = Net(int(index))
-            network.down(net)
-            nodes.clear_cgroups(nodes.cgroup(net))
-            nodes.restore(cast(dict[str, str], self.ledger.facts["settings"]))
+            _clear(Net(int(index)))
         if self.ledger.facts:
             shutil.rmtree(self.folder)
         self.ledger = Ledger(self.folder)
+        if self._guard is not None:
+            self._guard.dismiss()
         return ended
 
     def _up_real(self, count: int) -> ControlPlane:
-        net = network.free()
-        # While another cluster runs, its kubelets have set the kernel already: what was before is in its record.
-        settings = {} if network.others() else nodes.kernel_settings()
-        self.ledger.note(net=net.index, kind=REAL, settings=settings)
+        net = machine.reserve(self.folder, kept=self.kept)
+        self.ledger.note(net=net.index, kind=REAL)
         network.up(net)
         plane = controlplane.start(self.ledger, net.host, net.services, net.kubernetes_service)
         self._coredns(plane, net)
@@ -138,6 +143,22 @@ class Cluster:
         except TimeoutError as why:
             logs = "\n".join(self.ledger.tail(path.stem) for path in sorted((self.folder / "log").iterdir()))
             raise RuntimeError(f"{why}\n{logs}") from why
+
+
+def sweep(say: Say) -> None:
+    """End what killed runs have left behind, wherever their folders were."""
+    for entry in machine.entries():
+        if entry.abandoned:
+            say(f"ending what was left behind in {entry.folder}")
+            Cluster(entry.folder).down()
+            _clear(entry.net)  # also without its folder, which somebody may have removed
+
+
+def _clear(net: Net) -> None:
+    """Undo on this machine what belonged to the cluster of that subnet, whose processes have ended."""
+    network.down(net)
+    nodes.clear_cgroups(nodes.cgroup(net))
+    machine.release(net)
 
 
 def apply(plane: ControlPlane, objects: Iterable[dict[str, Any]]) -> None:

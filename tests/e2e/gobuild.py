@@ -63,12 +63,28 @@ def _build(module: str, into: Path, say: Say) -> None:
     folder = MODULES / module
     described = json.loads(_go(folder, "mod", "edit", "-json"))
     tools = [str(tool["Path"]) for tool in described["Tool"] or ()]
-    for tool in tools or [str(described["Module"]["Path"])]:
+    packages = tools or [str(described["Module"]["Path"])]
+    # All that is downloaded is downloaded here.
+    persistently(f"the modules of {module}", lambda: _go(folder, "list", "-deps", *packages), say)
+    for tool in packages:
         name = NAMES.get(tool, tool.rpartition("/")[2])
         say(f"{module}: building {name}")
         compile_one(module, tool, into / name)
     if module == "kwok":
         _kwok_stages(folder, into / "stages.yaml")
+
+
+def persistently(what: str, fetch: Callable[[], object], say: Say, pauses: tuple[float, ...] = (5.0, 20.0)) -> None:
+    """Fetch from a registry, once more after each of the pauses (seconds) when it fails. Raises the last failure."""
+    for pause in pauses:
+        try:
+            fetch()
+        except BuildFailed as why:
+            say(f"could not fetch {what}, once more in {pause:.0f} s: {str(why).splitlines()[-1]}")
+            time.sleep(pause)
+        else:
+            return
+    fetch()
 
 
 def compile_one(module: str, package: str, into: Path) -> None:

@@ -68,8 +68,7 @@ def _pause(into: Path) -> None:
 def _zookeeper(into: Path, say: Say) -> None:
     root = into / "root"
     say(f"images: Debian {SUITE} with a JRE, by debootstrap")
-    packages = f"--include={','.join(PACKAGES)}"
-    _run("debootstrap", "--variant=minbase", "--merged-usr", packages, SUITE, str(root), log=into / "debootstrap.log")
+    gobuild.persistently("Debian's packages", lambda: _debian(root, into / "debootstrap.log"), say)
     for name in UNUSED:
         shutil.rmtree(root / name, ignore_errors=True)
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -94,6 +93,14 @@ def _zookeeper(into: Path, say: Say) -> None:
     }
     _archive(root, into / "zookeeper.tar", ZOOKEEPER, configuration)
     shutil.rmtree(root)
+
+
+def _debian(root: Path, log: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)  # of an attempt before
+    # What it mounts in there is gone when it ends, even by SIGKILL: a /proc is nothing to remove by its files.
+    unshare = ("unshare", "--mount", "--fork", "--kill-child")
+    packages = f"--include={','.join(PACKAGES)}"
+    _run(*unshare, "debootstrap", "--variant=minbase", "--merged-usr", packages, SUITE, str(root), log=log)
 
 
 def _jars(say: Say) -> Path:

@@ -24,6 +24,11 @@ class Started:
     pid: int
     since: int
 
+    @classmethod
+    def of(cls, name: str, pid: int) -> Started:
+        """The process that has this pid now."""
+        return cls(name, pid, _since(pid) or 0)
+
     def alive(self) -> bool:
         return _since(self.pid) == self.since
 
@@ -61,14 +66,14 @@ class Ledger:
                 start_new_session=True,
             )
         _children[process.pid] = process
-        started = Started(name, process.pid, _since(process.pid) or 0)
+        started = Started.of(name, process.pid)
         self.processes.append(started)
         self._save()
         return started
 
     def adopt(self, name: str, pid: int) -> Started:
         """Keep a process that one of ours started, to be ended before that."""
-        started = Started(name, pid, _since(pid) or 0)
+        started = Started.of(name, pid)
         self.processes.append(started)
         self._save()
         return started
@@ -82,8 +87,26 @@ class Ledger:
             _wait(started, seconds)
         if started.alive():
             raise RuntimeError(f"{started.name} (pid {started.pid}) did not end after SIGKILL")
+        if child := _children.pop(started.pid, None):
+            child.wait(PATIENCE)
         self.processes.remove(started)
         self._save()
+
+    def stop_all(self) -> list[str]:
+        """End every process, newest first; the names of those that ran. Raises RuntimeError with those that did not
+        end, after all others have."""
+        ended: list[str] = []
+        stuck: list[str] = []
+        for started in reversed(list(self.processes)):
+            if started.alive():
+                ended.append(started.name)
+            try:
+                self.stop(started)
+            except RuntimeError as why:
+                stuck.append(str(why))
+        if stuck:
+            raise RuntimeError("; ".join(stuck))
+        return ended
 
     def tail(self, name: str, lines: int = 15) -> str:
         """The end of a process's log."""

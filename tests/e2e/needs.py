@@ -24,11 +24,15 @@ PACKAGES = {
     "java": "openjdk-17-jdk-headless",
     "openssl": "openssl",
     "go": "golang",
+    "tmux": "tmux",
 }
 """What has a tool, on Debian."""
 
-INSTALLABLE = ("debootstrap", "runc", "ip", "openssl")
-"""Small ones, which root on Debian gets installed; a JDK or a Go is the owner's choice."""
+INSTALLABLE = ("debootstrap", "runc", "ip", "openssl", "tmux")
+"""Small ones, which root on Debian gets installed; a JDK or a Go is the owner's choice. Without tmux only those tests
+are skipped that type keys."""
+
+_LINUX = f"Linux (this is {sys.platform})"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def real(say: Say, install: bool = True) -> Part:
     lacks = list(_system())
     if not lacks:
         missing = [tool for tool in REAL_TOOLS if not shutil.which(tool)]
-        if install and (wanted := [tool for tool in missing if tool in INSTALLABLE]) and shutil.which("apt-get"):
+        wanted = [tool for tool in INSTALLABLE if not shutil.which(tool)]
+        if install and wanted and shutil.which("apt-get"):
             _install([PACKAGES[tool] for tool in wanted], say)
             missing = [tool for tool in missing if not shutil.which(tool)]
         lacks += [_without(tool) for tool in missing]
@@ -55,12 +60,14 @@ def real(say: Say, install: bool = True) -> Part:
 
 def kwok() -> Part:
     """A real control plane with simulated nodes."""
-    return Part("simulated nodes (kwok)", tuple(_without(tool) for tool in KWOK_TOOLS if not shutil.which(tool)))
+    system = () if sys.platform == "linux" else (_LINUX,)  # processes are known by what /proc tells
+    tools = (_without(tool) for tool in KWOK_TOOLS if not shutil.which(tool))
+    return Part("simulated nodes (kwok)", (*system, *tools))
 
 
 def _system() -> list[str]:
     checks: tuple[tuple[Callable[[], bool], str], ...] = (
-        (lambda: sys.platform == "linux", f"Linux (this is {sys.platform})"),
+        (lambda: sys.platform == "linux", _LINUX),
         (lambda: os.geteuid() == 0, "root (containers, namespaces and network bridges need it)"),
         (lambda: platform.machine() == "x86_64", f"x86_64 (the image is made for it; this is {platform.machine()})"),
         (lambda: Path("/sys/fs/cgroup").is_dir(), "cgroups at /sys/fs/cgroup"),
@@ -77,8 +84,8 @@ def _install(packages: list[str], say: Say) -> None:
     say(f"installing {', '.join(packages)}")
     environment = dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (
-        ["apt-get", "-qq", "update"],
-        ["apt-get", "-qq", "install", "--no-install-recommends", "-y", *packages],
+        ["apt-get", "-qq", "-o", "Acquire::Retries=3", "update"],
+        ["apt-get", "-qq", "-o", "Acquire::Retries=3", "install", "--no-install-recommends", "-y", *packages],
     ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -9,7 +9,9 @@ is no default route in a node, no forwarding on this machine and no masquerading
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -51,28 +53,24 @@ class Net:
         return f"{self.bridge}n{number}"
 
 
-def free() -> Net:
-    """Addresses that this machine has no route and no interface for."""
+def free(reserved: Collection[int]) -> Net:
+    """Addresses that this machine has no route and no interface for. Raises RuntimeError when there are none."""
     taken = {str(route["dst"]) for route in _show("route")}
     addresses = [str(a["local"]) for link in _show("address") for a in link["addr_info"]]
     for index in range(FIRST_INDEX, LAST_INDEX + 1):
         prefix = f"10.{index}."
-        if not any(known.startswith(prefix) for known in [*taken, *addresses]):
+        if index not in reserved and not any(known.startswith(prefix) for known in [*taken, *addresses]):
             return Net(index)
     raise RuntimeError(f"no free subnet between 10.{FIRST_INDEX}.0.0 and 10.{LAST_INDEX}.0.0")
 
 
-def others() -> bool:
-    """Whether another cluster's bridge is on this machine."""
-    return any(str(link["ifname"]).startswith(PREFIX) for link in _show("link"))
-
-
 def missing() -> str | None:
     """What this kernel lacks for it, by trying; None if nothing."""
-    for kind, options in (("bridge", []), ("veth", ["peer", "name", "zktry1"])):
+    one, other = f"zktry{os.getpid()}", f"zkyrt{os.getpid()}"  # 15 characters at most
+    for kind, options in (("bridge", []), ("veth", ["peer", "name", other])):
         try:
-            _ip("link", "add", "zktry0", "type", kind, *options)
-            _ip("link", "del", "zktry0")
+            _ip("link", "add", one, "type", kind, *options)
+            _ip("link", "del", one)
         except subprocess.CalledProcessError as why:
             return f"network device type {kind} ({str(why.stderr).strip()})"
     return None

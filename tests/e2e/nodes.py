@@ -21,15 +21,6 @@ HERE = Path(__file__).parent
 SOCKET = "/run/containerd/containerd.sock"
 DOMAIN = "cluster.local"
 CGROUPS = Path("/sys/fs/cgroup")
-KERNEL_SETTINGS = tuple(
-    f"/proc/sys/{name}"
-    for name in (
-        *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
-        *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"),
-    )
-)
-"""The kubelet sets these (its container manager's setupKernelTunables); they have no namespace."""
-
 HIDDEN = ("/run", "/var/lib", "/var/log")
 """A node has these for itself, so nothing that it shares with this machine may be in them."""
 
@@ -94,18 +85,6 @@ def simulated(number: int) -> dict[str, Any]:
         "metadata": {"name": name(number), "labels": labels},
         "status": {"capacity": resources, "allocatable": resources},
     }
-
-
-def kernel_settings() -> dict[str, str]:
-    """What kubelets are about to set for the whole machine, as it is now."""
-    return {path: Path(path).read_text().strip() for path in KERNEL_SETTINGS if Path(path).exists()}
-
-
-def restore(settings: dict[str, str]) -> None:
-    """Undo what the kubelets set."""
-    for path, value in settings.items():
-        if Path(path).read_text().strip() != value:
-            Path(path).write_text(value)
 
 
 def make_cgroups(name: str) -> None:

@@ -25,6 +25,7 @@ from tests.e2e.__main__ import SKIPPED, build, complain, say, tell
 from tests.e2e.cluster import KWOK, REAL, Cluster
 from tests.e2e.controlplane import ControlPlane
 from tests.e2e.ledger import Ledger
+from tests.scenarios.guard import Guard
 from tests.vectors import catalogue
 from tests.vectors.compare import differences
 from tests.vectors.wire import DEADLINE, Exchange, play
@@ -89,12 +90,13 @@ def api_only(folder: Path) -> Generator[ControlPlane]:
 def _server(folder: Path) -> Generator[ControlPlane]:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder)
+    guard = Guard(sys.executable, "-m", "tests.e2e", "down", "--folder", folder, folder=cluster.CHECKOUT)
     addresses = (cluster.LOOPBACK, cluster.LOOPBACK_SERVICES, cluster.LOOPBACK_SERVICE)
     try:
         yield controlplane.start_server(ledger, *addresses, etcd_compaction_interval=COMPACTION)[0]
     finally:
-        for started in reversed(list(ledger.processes)):
-            ledger.stop(started)
+        ledger.stop_all()
+        guard.dismiss()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.e2e import cluster, controlplane, nodes
+import pytest
+
+from tests.e2e import cluster, controlplane, machine, nodes
 from tests.e2e.cluster import Cluster
 from tests.e2e.controlplane import ControlPlane
-from tests.e2e.ledger import Ledger
+from tests.e2e.ledger import Ledger, Started
 from tests.e2e.network import Net
 from tests.e2e.stage import MANIFEST, RealStage
 from tests.scenarios.stage import eventually
@@ -111,6 +114,89 @@ def evict(plane: ControlPlane, pod: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+STARTS_ONE = (
+    "import sys; from pathlib import Path; from tests.e2e import cluster; c = cluster.Cluster(Path(sys.argv[1]))"
+)
+RUN = f"{STARTS_ONE}; c.up(cluster.REAL, 1, lambda text: None); sys.stdin.read()"
+"""A test run in small: it starts a cluster that it would end itself."""
+
+
+def killed_run(state: Path, *, with_its_guard: bool) -> tuple[list[Started], Net]:
+    """What a run had started when it was killed, in the middle of a start."""
+    with subprocess.Popen([sys.executable, "-c", RUN, str(state)], stdin=subprocess.PIPE, cwd=cluster.CHECKOUT) as run:
+        eventually("its node", lambda: any(p.name == "node-1-init" for p in Ledger(state).processes), 60.0)
+        ledger = Ledger(state)
+        (guard,) = (pid for pid in children(run.pid) if b"read -r _" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        if with_its_guard:
+            os.kill(guard, signal.SIGKILL)
+        run.kill()
+    return list(ledger.processes), Net(int(ledger.facts["net"]))
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def assert_nothing_left(state: Path, processes: list[Started], net: Net) -> None:
+    # Their parent is dead: they may wait as zombies for this machine's init to reap them.
+    assert not [started.name for started in processes if started.alive()]
+    assert not state.exists()
+    assert net.bridge not in subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
+    assert str(state) not in Path("/proc/self/mountinfo").read_text()
+    assert not list(nodes.CGROUPS.glob(f"*/{nodes.cgroup(net)}"))
+    assert net not in [entry.net for entry in machine.entries()]
+
+
+def test_a_run_that_is_killed_leaves_nothing(folder: Path, stage: RealStage) -> None:
+    state = folder / "run"
+    processes, net = killed_run(state, with_its_guard=False)
+    eventually("its folder to be gone, which is the last of it", lambda: not state.exists(), 60.0)
+    assert_nothing_left(state, processes, net)
+    assert stage.cluster.dead() is None, "another cluster is not touched"
+
+
+def test_the_next_run_ends_what_a_killed_one_could_not(folder: Path, stage: RealStage) -> None:
+    """As when all processes of a CI job are killed at once."""
+    state = folder / "run"
+    processes, net = killed_run(state, with_its_guard=True)
+    assert [entry.abandoned for entry in machine.entries() if entry.net == net] == [True]
+    cluster.sweep(lambda text: None)
+    assert_nothing_left(state, processes, net)
+    assert stage.cluster.dead() is None, "another cluster is not touched"
+
+
+def test_the_last_cluster_puts_the_kernel_back(folder: Path, stage: RealStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a register and with a setting of its own, beside the real ones."""
+    assert stage.cluster.running
+    setting = folder / "overcommit"
+    setting.write_text("0\n")
+    monkeypatch.setattr(machine, "REGISTER", folder / "register")
+    monkeypatch.setattr(machine, "SETTINGS", (str(setting),))
+    first = machine.reserve(folder / "first", kept=False)
+    setting.write_text("1\n")  # as its kubelets do
+    second = machine.reserve(folder / "second", kept=True)
+    assert first != second
+    machine.release(first)
+    assert setting.read_text().strip() == "1", "the second's kubelets still want it so"
+    machine.release(second)
+    assert setting.read_text().strip() == "0"
+    assert machine.entries() == []
+
+
+def test_a_guard_acts_when_its_process_is_killed_and_not_when_dismissed(folder: Path) -> None:
+    guards = "from tests.scenarios.guard import Guard; import sys; one, two = (Guard('touch', p) for p in sys.argv[1:])"
+    program = f"{guards}; two.dismiss(); print('ready', flush=True); sys.stdin.read()"
+    killed, dismissed = folder / "killed", folder / "dismissed"
+    command = [sys.executable, "-c", program, str(killed), str(dismissed)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cluster.CHECKOUT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert not killed.exists()
+        process.kill()
+    eventually("the guard to act", killed.exists, 10.0)
+    assert not dismissed.exists()
+
+
 def test_down_cleans_up_after_an_up_that_was_killed(folder: Path, stage: RealStage) -> None:
     state = folder / "crashed"
     command = [sys.executable, "-m", "tests.e2e", "up", "--count", "2", "--folder", str(state)]
@@ -124,10 +210,5 @@ def test_down_cleans_up_after_an_up_that_was_killed(folder: Path, stage: RealSta
 
     crashed.down()
 
-    # Their parent is dead: they may wait as zombies for this machine's init to reap them.
-    assert not [started.name for started in processes if started.alive()]
-    assert not state.exists()
-    assert net.bridge not in subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
-    assert str(state) not in Path("/proc/self/mountinfo").read_text()
-    assert not list(nodes.CGROUPS.glob(f"*/{nodes.cgroup(net)}"))
+    assert_nothing_left(state, processes, net)
     assert stage.cluster.dead() is None, "another cluster is not touched"

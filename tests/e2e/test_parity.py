@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.e2e import gobuild, parity
 from tests.e2e.parity import CASES, Case, End, Fate, Owner
@@ -44,10 +45,17 @@ def test_the_page_says_what_is_tested() -> None:
     assert parity.DOCUMENT.read_text() == parity.table(), "python -m tests.e2e.parity >docs/drain.md"
 
 
+def played_on(cluster: str, case: Case) -> ParameterSet:
+    """Side by side (pytest -n) each cluster's cases are two groups, of which each can have a cluster of its own."""
+    half = 1 if CASES.index(case) < len(CASES) // 2 else 2
+    group = pytest.mark.xdist_group(f"parity-{cluster}-{half}")
+    return pytest.param(cluster, case, id=f"{cluster}-{case.key.replace(' ', '-').replace(',', '')}", marks=group)
+
+
 @pytest.mark.parametrize(
     ("rig", "case"),
     [
-        pytest.param(cluster, case, id=f"{cluster}-{case.key.replace(' ', '-').replace(',', '')}")
+        played_on(cluster, case)
         for cluster in ("real", "embedded")
         for case in CASES
         if cluster == "real" or not case.real_only
@@ -73,6 +81,7 @@ def test_both_do_the_same(rig: Rig, case: Case) -> None:
             assert {seen[program].graces[key] for key in went} == {case.grace}, program
 
 
+@pytest.mark.xdist_group("parity-real-1")
 @pytest.mark.parametrize("rig", ["real"], indirect=True)
 def test_a_cordon_that_fails(rig: Rig) -> None:
     """kubectl goes on and evicts from a node that is still open; zktui changes nothing. On purpose.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from tests.e2e import needs, record
 from tests.e2e.__main__ import build
 from tests.e2e.cluster import KWOK
-from tests.e2e.conftest import ONLY_KWOK, can_run
-from tests.e2e.stage import RealStage
+from tests.e2e.stage import RealStage, need
 from tests.vectors import catalogue
 from tests.vectors.compare import differences
 
@@ -23,12 +20,11 @@ def check(folder: Path, names: Iterable[str]) -> None:
 
 
 def test_an_api_server_says_what_was_recorded(tmp_path: Path) -> None:
-    can_run(needs.kwok())
+    need(needs.kwok())
     build(KWOK)
     check(tmp_path, catalogue.CASES.keys() - catalogue.ON_NODES.keys())
 
 
-@pytest.mark.skipif(ONLY_KWOK, reason="real nodes: NODES=kwok asks for simulated ones")
 def test_a_kubelet_says_what_was_recorded(tmp_path: Path, stage: RealStage) -> None:
     """Beside the stage, which is there already and tells whether this machine can."""
     assert stage.cluster.running

@@ -1,12 +1,12 @@
 """One cluster for all scenarios that leave it as they found it: the embedded one, or the real one.
 
 ``ZKTUI_CLUSTER=real`` plays them on real Kubernetes nodes with real ZooKeeper pods (tests/e2e), which takes root on
-Linux and, the first time, some twenty minutes of building.
+Linux and, the first time, some twenty minutes of building. ``ZKTUI_CLUSTER=kwok`` plays on a real control plane with
+simulated nodes those that need nothing to run in a pod.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -14,9 +14,7 @@ import pytest
 
 from tests.scenarios.api import Api
 from tests.scenarios.data import Znodes
-from tests.scenarios.stage import Stage
-
-CLUSTER = os.environ.get("ZKTUI_CLUSTER", "embedded")
+from tests.scenarios.stage import CLUSTER, Stage
 
 NOT_ON_EMBEDDED = {
     "test_port_forward_by_kubectl": "kubectl forwards ports by SPDY, bare or within a WebSocket; here only the "
@@ -25,45 +23,63 @@ NOT_ON_EMBEDDED = {
 """Scenarios, by name, that the embedded cluster can't play yet, and why. This list is to become empty."""
 
 
+ON_KWOK = "test_budgets.py"
+NOT_ON_KWOK = {"test_a_terminating_pod_is_evicted_again": "its pods take no time to end"}
+"""Scenarios about objects alone, and those of them that kwok can't play, and why."""
+
 WITHIN = "troubled"
 """The fixture of scenarios that reach into the embedded cluster's process; they have no other to be played on."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Real nodes and members start, and move, slower than processes on this machine."""
+    mine = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     if CLUSTER == "real":
-        within = [item for item in items if WITHIN in getattr(item, "fixturenames", ())]
+        within = [item for item in mine if WITHIN in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=within)
         items[:] = [item for item in items if item not in within]
-    for item in items:
-        if CLUSTER == "real":
+    for item in mine:
+        # Side by side with others (pytest -n), a file's scenarios share one cluster and follow each other.
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if CLUSTER != "embedded":
             item.add_marker(pytest.mark.timeout(900))
-        elif why := NOT_ON_EMBEDDED.get(item.name):
-            item.add_marker(pytest.mark.skip(reason=f"not on the embedded cluster: {why}"))
+        if why := _left_out(item):
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _left_out(item: pytest.Item) -> str:
+    if CLUSTER == "embedded" and item.name in NOT_ON_EMBEDDED:
+        return f"not on the embedded cluster: {NOT_ON_EMBEDDED[item.name]}"
+    if CLUSTER == "kwok" and item.path.name != ON_KWOK:
+        return "NODES=kwok: it needs pods that run"
+    if CLUSTER == "kwok" and item.name in NOT_ON_KWOK:
+        return f"NODES=kwok: {NOT_ON_KWOK[item.name]}"
+    return ""
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     """Four nodes, three members, in quorum. Scenarios uncordon what they cordon."""
-    playing = raised(tmp_path_factory.mktemp("stage"))
+    if CLUSTER == "real":
+        yield request.getfixturevalue("real_stage")
+        return
+    playing = _raised(tmp_path_factory.mktemp("stage"))
     try:
         yield playing.ready()
     finally:
         playing.strike()
 
 
-def raised(folder: Path) -> Stage:
-    """A stage on the cluster that was asked for; skips, saying what is missing, where that can't be."""
+def _raised(folder: Path) -> Stage:
     if CLUSTER == "embedded":
         return Stage(folder)
-    if CLUSTER != "real":
-        raise pytest.UsageError(f"ZKTUI_CLUSTER={CLUSTER}: embedded or real")
-    from tests.e2e.stage import RealStage, lacks
+    if CLUSTER == "kwok":
+        from tests.e2e import needs, stage
 
-    if missing := lacks():
-        # A machine that is there for judging has everything, or judges nothing.
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    return RealStage(folder)
+        stage.need(needs.kwok())
+        return stage.SimulatedStage(folder)
+    raise pytest.UsageError(f"ZKTUI_CLUSTER={CLUSTER}: embedded, real or kwok")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.scenarios.guard import Guard
 from tests.scenarios.stage import eventually
 
 
@@ -22,6 +23,7 @@ class Terminal:
         line += " TERM=tmux-256color COLORTERM=truecolor " + shlex.join(command)
         # The exit code stays readable after the program has ended.
         line += "; echo EXIT-CODE $?; exec sleep 600"
+        self._guard = Guard("tmux", "-S", self._socket, "kill-server")
         self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), line)
 
     def _tmux(self, *arguments: str) -> str:
@@ -65,3 +67,4 @@ class Terminal:
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+        self._guard.dismiss()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.api import Api
-from tests.scenarios.stage import Stage, eventually, has
+from tests.scenarios.stage import Stage, eventually, kubectl_program
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "zookeeper.yaml"
 PODS = "/api/v1/namespaces/default/pods"
@@ -50,16 +50,15 @@ def _well(stage: Stage, deadline: float) -> Any:
 
 def kubectl(stage: Stage, *arguments: str, code: int = 0, timeout: float = 90.0) -> str:
     """What kubectl printed, both streams, once it ended with `code`. Skips where there is none."""
-    needs_kubectl(stage)
+    needs_kubectl()
     ended = stage.kubectl(*arguments, timeout=timeout)
     assert ended.code == code, ended
     return ended.out + ended.err
 
 
-def needs_kubectl(stage: Stage) -> None:
-    """The real cluster brings its own."""
-    if type(stage) is Stage and not has("kubectl"):
-        pytest.skip("kubectl is not on the PATH")
+def needs_kubectl() -> None:
+    if kubectl_program() is None:
+        pytest.skip("kubectl is not on the PATH, and not built yet (make e2e)")
 
 
 def pod(api: Api, name: str) -> Any:

@@ -16,10 +16,14 @@ LABELS = {"app": "sleep"}
 
 
 class Sleepers:
-    """Three sleepers, all Ready. Ends by `end`."""
+    """Three sleepers, all Ready. Ends by `end`.
 
-    def __init__(self, api: Api, count: int = 3) -> None:
+    With ``simulated`` no kubelet looks at their files: they are Ready from the start, and as `flag` says.
+    """
+
+    def __init__(self, api: Api, count: int = 3, *, simulated: bool = False) -> None:
         self.api = api
+        self.simulated = simulated
         self.namespace = f"sleepers-{uuid.uuid4().hex[:8]}"
         self.names = [f"sleep-{number}" for number in range(count)]
         api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
@@ -71,6 +75,10 @@ class Sleepers:
 
     def flag(self, name: str, ready: bool) -> None:
         """Make a sleeper Ready or not, and wait until it is."""
+        if self.simulated:
+            condition = {"type": "Ready", "status": "True" if ready else "False"}
+            self.api.patch(f"{self.path(name)}/status", {"status": {"conditions": [condition]}}, "strategic")
+            return
         command = ["touch", "/flags/ready"] if ready else ["rm", "-f", "/flags/ready"]
 
         def said() -> bool:
@@ -88,8 +96,13 @@ class Sleepers:
                 return found["status"].get("phase") == "Running" and "deletionTimestamp" not in found["metadata"]
 
             eventually(f"{name} to run", runs)
+            if self.simulated:
+                eventually(f"kwok to have judged {name}", lambda pod=name: self._judged(pod))
             if not self.is_ready(name):
                 self.flag(name, True)
+
+    def _judged(self, name: str) -> bool:
+        return any(condition["type"] == "Ready" for condition in self.pod(name)["status"].get("conditions", ()))
 
     def reborn(self, name: str, uid: str) -> None:
         """Wait until another pod of that name is there."""

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.e2e import gobuild
+from tests.scenarios.guard import Guard
+
 T = TypeVar("T")
+
+CLUSTER = os.environ.get("ZKTUI_CLUSTER", "embedded")
+"""Which cluster the scenarios are played on: embedded, real or kwok."""
 
 START_DEADLINE = 90.0
 
@@ -58,6 +64,7 @@ class Stage:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._guard = Guard("kill", "-INT", str(self.process.pid))
         self.members = members
 
     def ready(self) -> Stage:
@@ -93,7 +100,7 @@ class Stage:
         return run([sys.executable, "-m", "zktui", *arguments], {**self.environment(), **environment}, timeout=timeout)
 
     def kubectl(self, *arguments: str, timeout: float = 60.0) -> Ended:
-        return run(["kubectl", *arguments], self.environment(), timeout=timeout)
+        return run([kubectl_program() or "kubectl", *arguments], self.environment(), timeout=timeout)
 
     def status(self) -> Any:
         """The one ensemble of `zktui status -o json`."""
@@ -115,6 +122,7 @@ class Stage:
             self.process.wait(10)
             raise AssertionError(f"the demo did not end after Ctrl-C:\n{self.output.read_text()}") from None
         finally:
+            self._guard.dismiss()
             self._log.close()
 
 
@@ -129,6 +137,12 @@ def run(command: list[str], environment: Mapping[str, str], timeout: float = 60.
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def kubectl_program() -> str | None:
+    """The one on the PATH; else the one that `make e2e` has built; None where there is neither."""
+    built = gobuild.binaries("kubernetes") / "kubectl"
+    return shutil.which("kubectl") or (str(built) if built.exists() else None)
 
 
 def has(tool: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.scenarios.api import Api, Reply
 from tests.scenarios.sleepers import LABELS, Sleepers, sleeping
-from tests.scenarios.stage import Stage, eventually
+from tests.scenarios.stage import CLUSTER, Stage, eventually
 from zktui.cluster.connect import Connection, connect
 from zktui.core.kube import Budget, PodKey
 from zktui.core.ports import Answer, Evicted, Refused
@@ -25,7 +25,7 @@ REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 @pytest.fixture(scope="module")
 def shared(stage: Stage) -> Generator[Sleepers]:
     api = Api(stage.kubeconfig)
-    sleepers = Sleepers(api)
+    sleepers = Sleepers(api, simulated=CLUSTER == "kwok")
     try:
         yield sleepers
     finally:

@@ -88,7 +88,7 @@ def test_what_the_events_tell(stage: Stage, api: Api) -> None:
 @pytest.mark.timeout(240)
 def test_deleted_and_applied_again(stage: Stage, api: Api, znodes: Znodes) -> None:
     """The pods go with their StatefulSet; the claims stay, and so does what was written."""
-    needs_kubectl(stage)
+    needs_kubectl()
     before = whole(stage)
     path = f"/kept-{uuid.uuid4().hex[:8]}"
     znodes.create(before["members"][0], path, b"world")

@@ -80,7 +80,7 @@ def test_a_pod_that_is_not_there(stage: Stage, connection: Connection) -> None:
 
 
 def test_port_forward_by_kubectl(stage: Stage) -> None:
-    needs_kubectl(stage)
+    needs_kubectl()
     whole(stage)
     environment = dict(stage.environment())
     process = subprocess.Popen(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from tests.scenarios.stage import Stage, has
+from tests.scenarios.play import needs_kubectl
+from tests.scenarios.stage import Stage
 
 
 def test_every_member_with_its_role(stage: Stage) -> None:
@@ -33,8 +32,7 @@ def test_every_member_with_its_role(stage: Stage) -> None:
 
 
 def test_kubectl_says_the_same(stage: Stage) -> None:
-    if not has("kubectl"):
-        pytest.skip("kubectl is not on the PATH")
+    needs_kubectl()
     pods = {p["metadata"]["name"]: p for p in json.loads(stage.kubectl("get", "pods", "-o", "json").out)["items"]}
     for member in stage.status()["members"]:
         pod = pods[member["pod"]]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scenarios.stage import kubectl_program
 from zktui.demo.store import Store
 
-KUBECTL = shutil.which("kubectl")
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+KUBECTL = kubectl_program()
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH, and not built yet (make e2e)")
 
 Kubectl = Callable[..., Coroutine[Any, Any, str]]
 SET = """

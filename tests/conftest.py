@@ -1,0 +1,48 @@
+"""For all tests: the real cluster that several of them share; and a machine that judges (CI) leaves nothing out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from tests.scenarios.stage import Stage
+
+BY_CHOICE = ("not on the embedded cluster: ", "NODES=kwok: ")
+"""How the reason of a skip begins that says nothing about the machine."""
+
+_left_out: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def real_stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+    """Four real nodes and three real members in quorum. Skips, saying what is missing, where that can't be."""
+    from tests.e2e.stage import RealStage, need_real_nodes
+
+    need_real_nodes()
+    playing = RealStage(tmp_path_factory.mktemp("real"))
+    try:
+        yield playing.ready()
+    finally:
+        playing.strike()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if os.environ.get("CI") and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(BY_CHOICE):
+            _left_out.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    if _left_out:
+        terminalreporter.section("skipped on a machine that judges", red=True)
+        for line in _left_out:
+            terminalreporter.line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _left_out:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
