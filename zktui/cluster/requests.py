@@ -73,12 +73,14 @@ class KubeCluster:
         """Whether the object is there. Its resource is found by discovery; of an unknown kind nobody knows."""
         return await self._read(lambda: self._owner_exists(namespace, kind, api_version, name))
 
-    async def cordon(self, node: Node, unschedulable: bool) -> Reply[Node]:
+    async def cordon(
+        self, node: Node, unschedulable: bool, annotations: Mapping[str, str | None] | None = None
+    ) -> Reply[Node]:
         """As `kubectl cordon`, but only for this very node as it was read: otherwise 409 (422 for another UID)."""
-        body = {
-            "metadata": {"uid": node.uid, "resourceVersion": node.resource_version},
-            "spec": {"unschedulable": True if unschedulable else None},
-        }
+        metadata: dict[str, object] = {"uid": node.uid, "resourceVersion": node.resource_version}
+        if annotations:
+            metadata["annotations"] = dict(annotations)
+        body = {"metadata": metadata, "spec": {"unschedulable": True if unschedulable else None}}
         return await self._patch_node(node, body, f"cordon={unschedulable} of node {node.name}")
 
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from zktui.core.deltas import Batch, Kind
+from zktui.core.documents import Document
 from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
 from zktui.core.logring import LogCursor, LogLine
 from zktui.core.zookeeper import Children, Ensemble, EnsembleConfig, MemberReport, Znode
@@ -156,8 +157,13 @@ class Cluster(Protocol):
     async def volumes(self) -> Reply[tuple[Volume, ...]]: ...
     async def owner_exists(self, namespace: str, kind: str, api_version: str, name: str) -> Reply[bool]: ...
 
-    async def cordon(self, node: Node, unschedulable: bool) -> Reply[Node]:
-        """Set spec.unschedulable with the node's UID and resourceVersion as preconditions (409 when it moved on)."""
+    async def cordon(
+        self, node: Node, unschedulable: bool, annotations: Mapping[str, str | None] | None = None
+    ) -> Reply[Node]:
+        """Set spec.unschedulable with the node's UID and resourceVersion as preconditions (409 when it moved on).
+
+        Annotations are set, or removed with None, by the same request: both happen or neither.
+        """
         ...
 
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
@@ -179,8 +185,74 @@ class Cluster(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a command in a container wrote, and how it ended."""
+
+    out: str
+    err: str = ""
+    code: int = 0
+    cut: bool = False
+    """More was written than was asked for; the rest was left unread."""
+
+
+class Executor(Protocol):
+    """Commands in containers (`pods/exec`), as `kubectl exec POD -c CONTAINER -- COMMAND` runs them: no terminal."""
+
+    async def run(
+        self, pod: PodKey, container: str, command: Sequence[str], *, timeout: float = 10.0, limit: int = 262_144
+    ) -> Reply[Executed]:
+        """Refused when it is not permitted or could not be started; Unanswered when its end was not heard of in
+        `timeout` seconds. At most `limit` bytes of each output are kept; bytes that are no UTF-8 are replaced."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A collection of the API: `root` such as /api/v1 or /apis/apps/v1, and its plural."""
+
+    root: str
+    plural: str
+    namespaced: bool = True
+
+
+class Objects(Protocol):
+    """Objects of any kind, as documents. Reads are fresh; a change is sent once."""
+
+    async def read(self, where: Where, namespace: str, name: str) -> Reply[Document]: ...
+
+    async def list(self, where: Where, namespace: str = "", selector: str = "") -> Reply[tuple[Document, ...]]:
+        """An empty namespace asks for all of them; `selector` as kubectl's -l takes it."""
+        ...
+
+    async def apply(
+        self, where: Where, document: Document, *, force: bool = False, dry: bool = False
+    ) -> Reply[Document]:
+        """Server-side apply as field manager `zktui`. 409 names the fields that another manager owns; `force` takes
+        them. `dry` goes through admission and stores nothing. The Answer's code is 201 for a new object, else 200."""
+        ...
+
+    async def patch(
+        self, where: Where, namespace: str, name: str, patch: Document | Sequence[Document]
+    ) -> Reply[Document]:
+        """A JSON patch where `patch` is a list, else a strategic merge patch; put a resourceVersion or a `test` in it
+        where it must not meet another's change."""
+        ...
+
+    async def create(self, where: Where, document: Document) -> Reply[Document]: ...
+
+    async def delete(
+        self, where: Where, namespace: str, name: str, *, uid: str, orphan: bool = False
+    ) -> Reply[Document]:
+        """Of this very object: 409 for another UID. `orphan` leaves what it owns (`--cascade=orphan`)."""
+        ...
+
+
 class DialError(OSError):
     """A pod's port can't be reached; the message says why in one line."""
+
+    status = 0
+    """The HTTP status with which the API server refused; 0 when it did not."""
 
 
 class Dialer(Protocol):
@@ -243,6 +315,46 @@ class Trees(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeGap:
+    """A stretch without an answer that one session of the probe has felt."""
+
+    wall: float
+    """When the last operation before it had succeeded, in seconds since the epoch."""
+    seconds: float
+    """Until the next that succeeded."""
+    session: str
+    """Pod name of the member at which the session began."""
+    lost: str
+    """Pod name of the member that it talked to before."""
+    found: str
+    """Pod name of the member that answered after it; empty while none has."""
+    why: str
+    """What the first operation that failed has said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSession:
+    """One session of the probe."""
+
+    namespace: str
+    home: str
+    """Pod name of the member at which it began."""
+    through: str
+    """Pod name of the member that it talks to; empty while it talks to none."""
+    operations: int
+    failures: int
+    longest_gap: float
+    expired: int
+    """How often the ensemble had given the session up before it could be taken up again."""
+    writes: int = 0
+    """Writes that were acknowledged."""
+    lost_writes: int = 0
+    """Writes that were acknowledged, and not there any more after a reconnect."""
+    refused: str = ""
+    """Why it may not write; empty when it may, or was not asked to."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSummary:
     """What client sessions felt: one session for each member, reading (and when asked writing) all the while."""
 
@@ -252,9 +364,21 @@ class ProbeSummary:
     """Seconds between two successful operations of the session that fared worst."""
     by_member: Mapping[str, float] = field(default_factory=dict[str, float])
     """Pod name to that session's longest gap in seconds."""
+    sessions: tuple[ProbeSession, ...] = ()
+    """By namespace and pod name."""
+    gaps: tuple[ProbeGap, ...] = ()
+    """Those of more than half a second, oldest first, with those that last; bounded."""
 
 
 class Probe(Protocol):
-    def start(self, ensemble: Ensemble, pods: Sequence[Pod]) -> None: ...
+    """Client sessions beside a maintenance. Nothing here raises or waits for a network."""
+
+    def start(self, ensemble: Ensemble, pods: Sequence[Pod]) -> None:
+        """Begin for an ensemble; called again, it tells the pods as they are now, and counting goes on."""
+        ...
+
     def summary(self) -> ProbeSummary: ...
-    async def stop(self) -> ProbeSummary: ...
+
+    async def stop(self) -> ProbeSummary:
+        """End all sessions in at most a second; what was felt until then."""
+        ...

@@ -117,10 +117,12 @@ class FakeCluster:
     async def owner_exists(self, namespace: str, kind: str, api_version: str, name: str) -> Reply[bool]:
         return await self._give(lambda: True)
 
-    async def cordon(self, node: Node, unschedulable: bool) -> Reply[Node]:
+    async def cordon(
+        self, node: Node, unschedulable: bool, annotations: Mapping[str, str | None] | None = None
+    ) -> Reply[Node]:
         self.calls.append(f"{'cordon' if unschedulable else 'uncordon'} {node.name}")
         await self.clock.sleep(self.delay)
-        return self.world.cordon(node, unschedulable)
+        return self.world.cordon(node, unschedulable, annotations)
 
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
         raise AssertionError("not used")

@@ -292,8 +292,8 @@ class Schedule:
                 if went and pod.name.startswith("zk-"):
                     assert safe >= world.majority, f"{pod.name} went, and only {safe} others served"
                 return reply
-            case CordonNode(node, flag):
-                return world.cordon(node, flag)
+            case CordonNode(node, flag, annotations):
+                return world.cordon(node, flag, annotations)
             case CreateLease(lease):
                 return world.put_lease(lease, create=True)
             case UpdateLease(lease):
@@ -362,7 +362,9 @@ class Schedule:
             pod.up_at = float("inf")
             pod.deleting, pod.gone_at = world.wall, self.now + 0.5
         if replaced:
-            fresh = replace(old, uid=f"{old.uid}-again", version=99, unschedulable=False, cordoned_by_engine=False)
+            fresh = replace(
+                old, uid=f"{old.uid}-again", version=99, unschedulable=False, cordoned_by_engine=False, annotations={}
+            )
             world.nodes[name] = fresh
 
     def steal(self) -> None:

@@ -75,6 +75,24 @@ def in_step(step: NodeStep) -> Callable[[Stage], bool]:
     return lambda s: s.step is step
 
 
+def both(*acts: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    def when(stage: Stage) -> None:
+        for act in acts:
+            act(stage)
+
+    return when
+
+
+def resuming() -> Callable[[Stage], None]:
+    """Resume whenever the run has paused by itself."""
+
+    def when(stage: Stage) -> None:
+        if stage.state.run.status is RunStatus.PAUSED:
+            stage.order(CommandKind.RESUME)
+
+    return when
+
+
 def claiming(s: Stage) -> bool:
     return isinstance(s.state.busy, CreateLease)
 
@@ -116,7 +134,9 @@ def test_someone_elses_cordon_is_never_undone() -> None:
         s.world.nodes["node-4"].unschedulable = True
         s.world.nodes["node-4"].version += 1
 
-    played = stage(("node-4",), once(claiming, cordon)).play()
+    first, then = once(claiming, cordon), resuming()
+    played = stage(("node-4",), both(first, then)).play()
+    assert played.said("pause     node-4 was cordoned by someone else")
     assert played.state.run.status is RunStatus.DONE
     assert played.world.nodes["node-4"].unschedulable
     assert not played.said("uncordon node-4")
