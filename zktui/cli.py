@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import select
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -41,10 +42,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("zktui: interrupted.\n")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone (`zktui status | head`); nothing is left to say to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told in one line
+        if isinstance(error, BrokenPipeError) and _reader_gone():
+            # Nothing is left to say to them; what stands in the buffer must not fail once more at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            return EXIT_FAILED
+        from zktui.faults import tell
+
+        tell(error, state_folder())
         return EXIT_FAILED
+
+
+STDOUT, STDERR = 1, 2
+
+
+def _reader_gone() -> bool:
+    """Whoever read our output has gone (`zktui status | head`). A pipe that broke may be any other, such as a socket.
+
+    poll(2) tells of a pipe whose reading end is closed without being asked for any event.
+    """
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    poll.register(STDERR, 0)
+    return any(what & (select.POLLERR | select.POLLHUP) for _, what in poll.poll(0))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -8,16 +8,19 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zktui.core.clock import SystemClock
 from zktui.core.ports import Source
 from zktui.core.store import Store
+from zktui.core.tasks import begin
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble
+from zktui.errors import EXIT_FAILED
+from zktui.faults import Faults
 from zktui.maintenance.desk import Desk
 from zktui.session import Session
 from zktui.settings import Settings
@@ -51,13 +54,34 @@ def run_interactive(settings: Settings) -> int:
     connection = _connected(settings)
     from zktui.ui.app import ZktuiApp
 
-    async def interact() -> int:
+    async def interact(faults: Faults) -> int:
         async with open_session(settings, connection) as session:
-            app = ZktuiApp(session)
-            await app.run_async()
+            app = ZktuiApp(session, faults.add)
+            # What went wrong unseen leaves a screen that can't be trusted.
+            faults.listen(app.exit)
+            try:
+                await app.run_async()
+            except Exception as error:  # noqa: BLE001  # whatever it was, a run that goes on is not left alone
+                faults.add(error)
+            faults.tell()
             return await _see_out(session) or app.return_code or 0
 
-    return asyncio.run(interact())
+    return _run(settings, interact)
+
+
+def _run(settings: Settings, work: Callable[[Faults], Coroutine[Any, Any, int]]) -> int:
+    """In an event loop. Returns the work's exit code, and EXIT_FAILED for 0 if there was a fault; those are told."""
+    faults = Faults(settings.state)
+
+    async def heard() -> int:
+        faults.listen()
+        return await work(faults)
+
+    try:
+        code = asyncio.run(heard())
+    finally:
+        faults.tell()
+    return code or (EXIT_FAILED if faults.any else code)
 
 
 async def _see_out(session: Session) -> int:
@@ -73,12 +97,12 @@ async def _see_out(session: Session) -> int:
 def _headless(settings: Settings, command: Callable[[Session], Awaitable[int]]) -> int:
     connection = _connected(settings)
 
-    async def carry_out() -> int:
+    async def carry_out(_: Faults) -> int:
         async with open_session(settings, connection) as session:
             session.begin()
             return await command(session)
 
-    return asyncio.run(carry_out())
+    return _run(settings, carry_out)
 
 
 def _connected(settings: Settings) -> Connection:
@@ -146,7 +170,7 @@ class _Feeds:
     def start(self) -> None:
         """Start the streams; a second call does nothing."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._feed(source)) for source in self._sources]
+            self._tasks = [begin(self._feed(source), type(source).__name__) for source in self._sources]
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, cast
 
+from rich.console import RenderableType
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from zktui.errors import UsageError
 from zktui.maintenance.model import Command, CommandKind
@@ -24,6 +26,7 @@ from zktui.ui.widgets.keybar import keys_of
 class ZktuiApp(App[None]):
     """Paints what the session's store holds. It begins the session's streams once the first frame is on the screen.
 
+    `on_fault` is told each unexpected error; after one the app ends, with return code 1, and says nothing of it itself.
     Raises UsageError when the settings name a theme that does not exist.
     """
 
@@ -34,9 +37,10 @@ class ZktuiApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, on_fault: Callable[[BaseException], object] | None = None) -> None:
         super().__init__()
         self.session = session
+        self._on_fault = on_fault
         self.painter = Painter(session.store)
         for theme in THEMES:
             self.register_theme(theme)
@@ -60,6 +64,20 @@ class ZktuiApp(App[None]):
             self.push_screen(TooSmallScreen())
         elif covered and not too_small(event.size):
             self.pop_screen()
+
+    # -- unexpected errors
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self._on_fault is not None:
+            self._on_fault(error.error if isinstance(error, WorkerFailed) else error)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual draws a traceback over the terminal, with the values of all variables. Who started the app tells.
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: RenderableType) -> None:  # noqa: ARG002  # as above, for errors that draw themselves
+        self._close_messages_no_wait()
 
     # -- keys and commands
 

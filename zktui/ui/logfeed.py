@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from zktui.core.kube import Pod
 from zktui.core.logring import LogCursor, LogLine
 from zktui.core.ports import Clock, LogSource
+from zktui.core.tasks import begin
 from zktui.core.zookeeper import Ensemble
 
 Deliver = Callable[[list[LogLine]], None]
@@ -116,7 +117,7 @@ class LogFeed:
             stream.mark(f"{pod.name} was born again on {pod.node or 'no node yet'} (uid {pod.uid[:8]})")
             self._schedule()
         self._born[pod.name] = pod.uid
-        task = asyncio.create_task(self._follow(ensemble.container, stream), name=f"log {pod.name}")
+        task = begin(self._follow(ensemble.container, stream), f"log {pod.name}")
         stream.task = task
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

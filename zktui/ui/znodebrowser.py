@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 
 from zktui.core.ports import TreeError
+from zktui.core.tasks import begin
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import Stat, Znode
 from zktui.ui.branches import Branch, State, join, name_of, parent_of
@@ -102,7 +103,7 @@ class Browser:
     # -- how it is done
 
     def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name="znodes")
+        task = begin(work, "znodes")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

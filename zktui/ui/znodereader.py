@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from zktui.core.kube import Pod
 from zktui.core.ports import Tree, TreeError, Trees
+from zktui.core.tasks import begin
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import Children, Mode, Znode
 
@@ -92,6 +93,6 @@ class Reader:
     def _drop(self) -> None:
         tree, self._tree = self._tree, None
         if tree is not None:
-            task = asyncio.create_task(tree.close(), name="close znode session")  # pyright: ignore[reportArgumentType]
+            task = begin(tree.close(), "close znode session")
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)

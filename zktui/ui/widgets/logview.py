@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.style import Style
 
 from zktui.core.logring import LogLine, LogRing
+from zktui.core.tasks import begin
 from zktui.ui.fed import Fed
 from zktui.ui.text import fit, printable, width
 from zktui.ui.theme import Tone
@@ -231,7 +232,7 @@ class LogView(Fed, LongLines):
             self._rows = deque()
             upto = self._older(self.ring.total)
             if upto > self.ring.first:
-                self._scan = asyncio.create_task(self._look_back(upto), name="log filter")
+                self._scan = begin(self._look_back(upto), "log filter")
         self.unseen = 0
         self.set_follow(True)
         self._arrange(0, 0, 0)
