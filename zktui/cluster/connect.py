@@ -6,8 +6,10 @@ import msgspec
 
 from zktui.cluster import wire
 from zktui.cluster.access import Access
+from zktui.cluster.execs import PodExec
 from zktui.cluster.heartbeat import Heartbeat
 from zktui.cluster.logs import PodLogs
+from zktui.cluster.objects import KubeObjects
 from zktui.cluster.portforward import PortForward
 from zktui.cluster.requests import KubeCluster
 from zktui.cluster.resources import BUDGETS, CLAIMS, NODES, PODS, STATEFULSETS, VOLUMES
@@ -31,6 +33,8 @@ class Connection:
         self.cluster = KubeCluster(self._transport)
         self.logs = PodLogs(self._transport)
         self.dialer = PortForward(access)
+        self.objects = KubeObjects(self._transport)
+        self.executor = PodExec(access, clock)
         self.version = ""
         """The server's, such as v1.37.2; known after `prepare`."""
 
@@ -82,6 +86,8 @@ class Connection:
         self._heartbeat.close()
         self.dialer.close()
         self.cluster.close()
+        self.objects.close()
+        self.executor.close()
         self._access.close()
 
 

@@ -108,13 +108,21 @@ class Transport:
         return None if isinstance(reply, Answer) else reply
 
     def change(
-        self, method: str, path: str, body: object, decode: Callable[[bytes], T], content_type: str = JSON
+        self,
+        method: str,
+        path: str,
+        body: object,
+        decode: Callable[[bytes], T],
+        content_type: str = JSON,
+        query: Query | None = None,
     ) -> Reply[T]:
         """Send a change, exactly once. A reply that can't be read is Unanswered: something was done."""
         limits = urllib3.Timeout(connect=self.timeouts.connect, read=self.timeouts.change)
         at = self.clock.now()
         try:
-            response = self._send(method, path, None, limits, body=json.dumps(body).encode(), content_type=content_type)
+            response = self._send(
+                method, path, query, limits, body=json.dumps(body).encode(), content_type=content_type
+            )
             data = response.data
         except (http.HTTPError, OSError) as error:
             return outcomes.unanswered(error, at, self.access.server)

@@ -93,7 +93,9 @@ def open_websocket(access: Access, path: str, protocol: str, timeout: float) -> 
         head, rest = _read_head(sock, deadline)
         status, fields = _parse(head)
         if status != 101:
-            raise DialError(_complaint(sock, status, fields, rest, deadline))
+            refusal = DialError(_complaint(sock, status, fields, rest, deadline))
+            refusal.status = status
+            raise refusal
         if fields.get("sec-websocket-accept") != _accept(key):
             raise DialError(f"{access.server} does not speak WebSocket on {path}")
     except BaseException as error:
