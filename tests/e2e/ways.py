@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.e2e.judge import ask
 from tests.e2e.verdict import LEADING, SERVING
 from tests.scenarios.keys import Terminal
-from tests.scenarios.stage import Stage, eventually
+from tests.scenarios.stage import Stage, eventually, kubectl_program
 
 NODES = ("node-1", "node-2", "node-3", "node-4")
 DWELL = 10.0
@@ -56,8 +56,8 @@ class Bench:
     @property
     def program(self) -> str:
         """The stage's own kubectl."""
-        found = shutil.which("kubectl", path=self.stage.environment()["PATH"])
-        assert found is not None, "kubectl is not on the PATH"
+        found = shutil.which("kubectl", path=self.stage.environment()["PATH"]) or kubectl_program()
+        assert found is not None, "kubectl is not on the PATH, and not built yet (make e2e)"
         return found
 
     def kubectl(self, *words: str) -> str:
@@ -211,7 +211,8 @@ def _to_node(terminal: Terminal, node: str) -> None:
     """Move the cursor of the list down to this node, looking at the screen after each key."""
 
     def under_cursor() -> str:
-        return next((found[1] for found in re.finditer(r"▸ *(?:\S )?(node-\d)\b", terminal.screen())), "")
+        found = re.search(r"▸\W*(node-\d)\b", terminal.screen())
+        return found[1] if found is not None else ""
 
     while (at := eventually("the cursor", under_cursor, 5.0, 0.05)) != node:
         terminal.press("Down")
