@@ -22,12 +22,11 @@ from pathlib import Path
 
 import msgspec
 
-from tests.e2e import measured
+from tests.e2e import measured, needs
 from tests.e2e.__main__ import SKIPPED, complain, say
 from tests.e2e.judge import END_SECONDS, READY
 from tests.e2e.measured import Run
 from tests.e2e.shapes import SHAPES, ShapedStage
-from tests.e2e.stage import lacks
 from tests.e2e.verdict import Verdict
 from tests.e2e.ways import WAYS, Bench, Took
 
@@ -123,8 +122,9 @@ def several(bench: Bench, shape: str, ways: Iterable[str], runs: int, folder: Pa
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    if missing := lacks():
-        complain(f"SKIPPED: {missing}")
+    part = needs.real(say)
+    if part.lacks:
+        complain(f"SKIPPED: {part.name}: this machine lacks {'; '.join(part.lacks)}")
         return SKIPPED
     folder: Path = options.folder or Path(tempfile.mkdtemp(prefix="zktui-measure-"))
     say(f"logs and verdicts: {folder}")
