@@ -1,10 +1,9 @@
-"""All four nodes of the real cluster go down and come back, judged from outside; and the page of such figures."""
+"""All four nodes of the real cluster go down and come back, judged from outside."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e import measured
 from tests.e2e.measure import once
 from tests.e2e.shapes import OURS
 from tests.e2e.stage import RealStage
@@ -31,7 +30,3 @@ def test_three_evictions_and_one_election(stage: RealStage, folder: Path) -> Non
 
 def cordoned(node: dict[str, dict[str, object]]) -> bool:
     return bool(node["spec"].get("unschedulable"))
-
-
-def test_the_page_says_what_was_measured() -> None:
-    assert measured.PAGE.read_text() == measured.page(measured.load()), "python -m tests.e2e.measured"
