@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zktui.core.deltas import Kind
 from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
 from zktui.core.ports import Answer, Evicted, Refused, Reply
-from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, MemberSessions
 
 if TYPE_CHECKING:
     from tests.ui.fakes import World
@@ -33,6 +33,9 @@ class FakeMembers:
         if view is None or view.config is None:
             return Refused(404, "NotFound", "no configuration in this world", self._world.clock.now())
         return Answer(view.config, self._world.clock.now())
+
+    async def sessions(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberSessions:
+        return MemberSessions()
 
     async def synced_read(self, ensemble: Ensemble, pod: Pod, timeout: float = 5.0) -> Reply[bool]:
         return Answer(True, self._world.clock.now())

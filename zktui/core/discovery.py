@@ -23,7 +23,12 @@ _COMMAND = re.compile(r"zookeeper|zkServer|QuorumPeerMain|start-zookeeper", re.I
 # What runs beside ZooKeeper or on it without being a member of an ensemble.
 _NOT_A_SERVER = re.compile(r"exporter|operator|navigator|zkui|kafka(?!.*zookeeper)|backup", re.IGNORECASE)
 _FLAG = re.compile(r"--(?P<name>[a-z_]+)=(?P<value>\S+)")
-_ENV = {"ZOO_TICK_TIME": "tick_time", "ZOO_INIT_LIMIT": "init_limit", "ZOO_SYNC_LIMIT": "sync_limit"}
+_ENV = {
+    "ZOO_TICK_TIME": "tick_time",
+    "ZOO_INIT_LIMIT": "init_limit",
+    "ZOO_SYNC_LIMIT": "sync_limit",
+    "ZOO_MIN_SESSION_TIMEOUT": "min_session_timeout",
+}
 
 
 def discover(statefulsets: Iterable[StatefulSet]) -> tuple[Ensemble, ...]:
@@ -84,6 +89,7 @@ def _ensemble(statefulset: StatefulSet, container: Container, evidence: tuple[st
         tick_time=settings.get("tick_time", 2000),
         init_limit=settings.get("init_limit", 10),
         sync_limit=settings.get("sync_limit", 5),
+        min_session_timeout=settings.get("min_session_timeout"),
     )
 
 

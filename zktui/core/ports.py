@@ -15,7 +15,7 @@ from zktui.core.deltas import Batch, Kind
 from zktui.core.documents import Document
 from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
 from zktui.core.logring import LogCursor, LogLine
-from zktui.core.zookeeper import Children, Ensemble, EnsembleConfig, MemberReport, Znode
+from zktui.core.zookeeper import Children, Ensemble, EnsembleConfig, MemberReport, MemberSessions, Znode
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -278,6 +278,10 @@ class Members(Protocol):
         """`sync` and a read of `/` through this very member: proof that it has caught up with its leader."""
         ...
 
+    async def sessions(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberSessions:
+        """What `conf`, `cons` and `dump` tell of its clients' sessions, as far as they are open. Never raises."""
+        ...
+
 
 class TreeError(Exception):
     """A znode could not be read or the session is gone; the message is one line for people.
@@ -367,7 +371,7 @@ class ProbeSummary:
     sessions: tuple[ProbeSession, ...] = ()
     """By namespace and pod name."""
     gaps: tuple[ProbeGap, ...] = ()
-    """Those of more than half a second, oldest first, with those that last; bounded."""
+    """Those of more than 0.3 s, oldest first, with those that last; bounded."""
 
 
 class Probe(Protocol):

@@ -103,6 +103,18 @@ class MemberReport:
         return self.mode.serving and self.fresh(now)
 
 
+@dataclass(frozen=True, slots=True)
+class MemberSessions:
+    """What a member tells of its clients' sessions where `conf`, `cons` and `dump` are open. None means not told."""
+
+    min_timeout: int | None = None
+    """minSessionTimeout in milliseconds."""
+    shortest: int | None = None
+    """The shortest timeout of a session that is open through this member, in milliseconds."""
+    ephemerals: int | None = None
+    """Ephemeral znodes of the sessions through this member."""
+
+
 class ServerRole(enum.StrEnum):
     PARTICIPANT = "participant"
     OBSERVER = "observer"
@@ -168,6 +180,8 @@ class Ensemble:
     """Milliseconds, as far as the command or the environment says; ZooKeeper's own default otherwise."""
     init_limit: int = 10
     sync_limit: int = 5
+    min_session_timeout: int | None = None
+    """Milliseconds, as far as the command or the environment says."""
 
     @property
     def key(self) -> EnsembleKey:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from zktui.core.kube import Pod, PodKey
 from zktui.core.ports import Answer, Clock, Dialer, DialError, Reply, Unanswered
-from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, Mode
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, MemberSessions, Mode
 from zktui.ensemble.session import Refusal, Session, SessionLost
 from zktui.ensemble.threads import Threads
 from zktui.ensemble.words import (
+    NOT_SERVING,
     Monitor,
     NoAnswer,
     Unreadable,
@@ -24,6 +25,8 @@ from zktui.ensemble.words import (
     closed,
     parse_conf,
     parse_config,
+    parse_cons,
+    parse_dump,
     parse_mntr,
     parse_srvr,
     printable,
@@ -127,6 +130,28 @@ class PodMembers:
             return Unanswered(f"no answer in {timeout:g} s", asked)
         except RuntimeError as error:
             return Unanswered(str(error), asked, sent=False)
+
+    async def sessions(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberSessions:
+        """Ask `conf`, `cons` and `dump`, each within `timeout` seconds; what is closed or silent is not told."""
+        if _not_there(pod):
+            return MemberSessions()
+        try:
+            words = [
+                self._threads.run(partial(self._word, ensemble.client_port, pod.key, word, timeout))
+                for word in ("conf", "cons", "dump")
+            ]
+            async with asyncio.timeout(timeout + _GRACE):
+                conf, cons, dump = await asyncio.gather(*words)
+        except (TimeoutError, RuntimeError):  # or the pool is closed: the program is ending
+            return MemberSessions()
+        return _sessions_of(conf, cons, dump)
+
+    def _word(self, port: int, pod: PodKey, word: str, timeout: float) -> str:
+        try:
+            text = ask(self._dialer, pod, port, word, timeout)
+        except (NoAnswer, OSError):
+            return ""
+        return "" if closed(text) or text.startswith(NOT_SERVING) else text
 
     def _look(self, port: int, pod: PodKey, timeout: float, detail: bool) -> Look:
         asked = self._clock.now()
@@ -255,6 +280,20 @@ class PodMembers:
         finally:
             session.close()
         return Answer(True, asked)
+
+
+def _sessions_of(conf: str, cons: str, dump: str) -> MemberSessions:
+    """An empty text is a word that was not answered."""
+    try:
+        told = parse_conf(conf)
+    except Unreadable:
+        told = None
+    sessions, ephemerals = parse_cons(cons), parse_dump(dump)
+    return MemberSessions(
+        told.min_session_timeout if told is not None else None,
+        min(sessions.values(), default=None),
+        sum(ephemerals.get(session, 0) for session in sessions) if cons and dump else None,
+    )
 
 
 def _not_there(pod: Pod) -> str:

@@ -33,7 +33,12 @@ _COMPLETE = {
 }
 """What makes a reply whole, by word; "" for every word. See `ask`. A leader's `srvr` says more behind its node count
 (sizes of proposals), of which nothing is needed."""
-_LAST = {"mntr": re.compile(rb"\n\Z"), "conf": re.compile(rb"\nversion=[0-9a-f]+\s*\Z")}
+_LAST = {
+    "mntr": re.compile(rb"\n\Z"),
+    "cons": re.compile(rb"\)\n\n\Z"),
+    "dump": re.compile(rb"\n\Z"),
+    "conf": re.compile(rb"\nversion=[0-9a-f]+\s*\Z"),
+}
 """How a reply without a certain end may end: any line of `mntr`, on which no decision rests; the membership's version
 in `conf`. Silence after it ends the reply."""
 _QUIET = 0.2
@@ -210,6 +215,34 @@ def parse_conf(text: str) -> Conf | None:
         raise Unreadable("the membership in conf is cut")  # its last line is the version
     server_id = _whole(found.get("serverId"))
     return Conf(server_id, _whole(found.get("minSessionTimeout")), config if config.servers else None)
+
+
+_SESSION = re.compile(r"\bsid=(0x[0-9a-fA-F]+)")
+_TIMEOUT = re.compile(r"\bto=(\d+)")
+
+
+def parse_cons(text: str) -> dict[str, int]:
+    """Read a reply to `cons`: session id (as it is written there) to its timeout in milliseconds."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        session, timeout = _SESSION.search(line), _TIMEOUT.search(line)
+        if session is not None and timeout is not None:
+            found[session[1].lower()] = int(timeout[1])
+    return found
+
+
+def parse_dump(text: str) -> dict[str, int]:
+    """Read the ephemeral part of a reply to `dump`: session id to how many ephemeral znodes it has."""
+    found: dict[str, int] = {}
+    session = ""
+    for line in text.splitlines():
+        if line.startswith("0x") and line.rstrip().endswith(":"):
+            session = line.rstrip().rstrip(":").lower()
+        elif line.startswith("\t/") and session:
+            found[session] = found.get(session, 0) + 1
+        elif not line.startswith("\t"):
+            session = ""
+    return found
 
 
 def parse_config(text: str) -> EnsembleConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,19 @@ from zktui.core.ports import Clock, Cluster, Members
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble, EnsembleKey, Mode
 from zktui.maintenance.choosing import choose_nodes
+from zktui.maintenance.claim import unfinished_in
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.facts import Facts
-from zktui.maintenance.journal import FileJournal, JournalError
+from zktui.maintenance.journal import FileJournal, JournalError, path_for
 from zktui.maintenance.machine import begin
-from zktui.maintenance.model import Options, Plan, Run
+from zktui.maintenance.model import Finding, Level, Options, Plan, Run, Unfinished
 from zktui.maintenance.planning import plan
+from zktui.maintenance.record import too_large
 from zktui.maintenance.refusals import CannotBegin, PlanStopped, ReadOnlyError, RunUnderWay, Unacknowledged
+from zktui.maintenance.state import State
 from zktui.maintenance.survey import Scope, ensembles_in, survey
+from zktui.maintenance.takeup import TakeUp, may_be_taken
+from zktui.maintenance.unfinished import Found, Lookout, describe, matters
 
 
 class Desk:
@@ -45,6 +50,8 @@ class Desk:
         self._folder = state_folder
         self._holder = holder
         self._reviewed: dict[EnsembleKey, Ensemble] = {}
+        self._lookout = Lookout(cluster, clock, state_folder, holder)
+        self._take_up = TakeUp(cluster, members, clock, state_folder, holder)
         self.read_only = read_only
         self.engine: Engine | None = None
         """The run under way, or the last one."""
@@ -60,43 +67,103 @@ class Desk:
         first = await survey(self._cluster, self._members, self._clock, Scope((), names, select=True))
         # Whatever the view was narrowed to, an ensemble with a member on one of these nodes is part of the plan.
         known = {**shown, **{e.key: e for e in ensembles_in(first) if _on_nodes(e, first)}}
-        scope = Scope(tuple(known.values()), names, decide=True, select=True, permissions=True, leaders=leaders)
+        scope = Scope(
+            tuple(known.values()), names, decide=True, select=True, permissions=True, sessions=True, leaders=leaders
+        )
         facts = await survey(self._cluster, self._members, self._clock, scope)
         ensembles = tuple(_renewed(ensemble, facts) for ensemble in known.values())
         self._reviewed.update((e.key, e) for e in ensembles)
-        return plan(facts, names, options, facts.wall, ensembles)
+        reviewed = plan(facts, names, options, facts.wall, ensembles)
+        return replace(reviewed, findings=(*self._unfinished_here(facts, reviewed), *reviewed.findings))
+
+    def _unfinished_here(self, facts: Facts, plan: Plan) -> Iterator[Finding]:
+        """Two runs would undo each other: the one that is on a lease comes first."""
+        own = self.engine.run.id if self.engine is not None else ""
+        for namespace in sorted({key.namespace for key in plan.ensembles}):
+            lease = facts.leases[namespace].value if namespace in facts.leases else None
+            text = unfinished_in(lease, own) if lease is not None else ""
+            if text:
+                yield Finding(Level.STOP, text, "zktui where", "unfinished")
 
     async def nodes_for(self, selector: str = "", *, ensemble_nodes: bool = False) -> tuple[str, ...]:
         """Nodes with these labels (kubectl's grammar), and those that carry a known ensemble. Raises NoNodes."""
         known = tuple(e.ensemble for e in self._view().ensembles)
         return await choose_nodes(self._cluster, known, selector, ensemble_nodes=ensemble_nodes)
 
-    def begin(self, plan: Plan) -> Engine:
-        """Open the journal and start `task`. Needs a running event loop.
+    def begin(self, plan: Plan, note: str = "") -> Engine:
+        """Open the journal and start `task`. Needs a running event loop. `note` is for whoever reads of the run.
 
         Raises ReadOnlyError (read-only), PlanStopped (the review says stop), Unacknowledged (a finding was not
-        accepted), RunUnderWay, CannotBegin (no journal).
+        accepted), RunUnderWay, CannotBegin (no journal, or a plan that is too large).
         """
-        if self.read_only:
-            raise ReadOnlyError("zktui is read-only here: nothing was changed.", "Start it without --read-only.")
+        self._may_change()
         if not plan.go:
             stop = plan.stops[0]
             raise PlanStopped(f"The review says stop: {stop.text}.", stop.unblock)
         if plan.unacknowledged:
             asked = plan.unacknowledged[0]
             raise Unacknowledged(f"To be accepted first: {asked.text}.", f"--acknowledge {asked.code}")
-        if self.engine is not None and not self.engine.run.status.ended:
-            raise RunUnderWay("A run is under way: one at a time.", "Abort it, or wait for its end.")
         ensembles = [self._reviewed[key] for key in plan.ensembles if key in self._reviewed]
         if len(ensembles) < len(plan.ensembles):
             raise CannotBegin("The plan was not reviewed here: nothing was changed.", "Review it again.")
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._clock.wall()))
         run_id = f"{stamp}-{secrets.token_hex(2)}"
+        state = begin(run_id, plan, ensembles, f"{self._holder} ({run_id})", note)
+        large = too_large(state)
+        if large:
+            raise CannotBegin(f"The plan is too large: {large}. Nothing was changed.", "Take fewer nodes at a time.")
+        return self._start(state)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """Runs that are not over, or ended and left something cordoned: by the leases of every known ensemble, and by
+        the journals in our own state folder. The run under way here is not among them. Raises nothing.
+
+        Called again and again it finds out when a lease has expired: only then is another's run `free`.
+        """
+        selectors = {e.key: str(e.ensemble.statefulset.selector or "") for e in self._view().ensembles}
+        found = await self._lookout.look({key.namespace for key in selectors})
+        shown = [each for each in found if matters(each) and not self._under_way(each.run_id)]
+        return tuple(describe(each, self._lookout.standing(each), selectors) for each in shown)
+
+    async def resume(self, which: Unfinished, typed: str = "") -> Engine:
+        """Take the run up and go on from where it stands. `typed` must be its word, where it has one.
+
+        Raises as `begin` does, NotFree (somebody may be at it), WordMissing, CannotBegin (see `Unfinished.refused`).
+        """
+        return self._start(await self._take_up.to_resume(await self._taken(which, typed)))
+
+    async def abandon(self, which: Unfinished, typed: str = "") -> Engine:
+        """Take the run up only to end it: its lease is given up, nothing is uncordoned, what is cordoned is named.
+
+        Raises as `resume` does.
+        """
+        return self._start(await self._take_up.to_end(await self._taken(which, typed)))
+
+    async def _taken(self, which: Unfinished, typed: str) -> Found:
+        self._may_change()
+        found = await self._lookout.look({which.namespace})
+        mine = next((each for each in found if each.run_id == which.run_id), None)
+        if mine is None:
+            raise CannotBegin(f"Run {which.run_id} is not there any more.", "Look again: zktui where")
+        may_be_taken(which, mine, self._lookout.standing(mine), typed)
+        return mine
+
+    def _under_way(self, run_id: str) -> bool:
+        engine = self.engine
+        return engine is not None and engine.run.id == run_id and self.task is not None and not self.task.done()
+
+    def _may_change(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError("zktui is read-only here: nothing was changed.", "Start it without --read-only.")
+        if self.engine is not None and self._under_way(self.engine.run.id):
+            raise RunUnderWay("A run is under way: one at a time.", "Abort it, or wait for its end.")
+
+    def _start(self, state: State) -> Engine:
+        self._may_change()  # once more: something may have begun while the run was being read
         try:
-            journal = FileJournal(self._folder / "runs" / f"{run_id}.jsonl")
+            journal = FileJournal(path_for(self._folder, state.run.id, state.part))
         except JournalError as error:
             raise CannotBegin(str(error), "A run needs its journal: make room or name another state folder.") from error
-        state = begin(run_id, plan, ensembles, f"{self._holder} ({run_id})")
         self.engine = Engine(state, self._cluster, self._members, self._clock, journal)
         self.task = asyncio.get_running_loop().create_task(self.engine.drive())
         self.task.add_done_callback(lambda _: journal.close())

@@ -9,7 +9,16 @@ from typing import Generic, TypeVar
 from zktui.core.kube import Budget, Claim, Lease, Node, Pod, StatefulSet, Volume
 from zktui.core.ports import Answer, Refused, Reply
 from zktui.core.quorum import Quorum, judge, members_of
-from zktui.core.zookeeper import EVIDENCE_MAX_AGE, Ensemble, EnsembleConfig, EnsembleKey, Member, MemberReport, Mode
+from zktui.core.zookeeper import (
+    EVIDENCE_MAX_AGE,
+    Ensemble,
+    EnsembleConfig,
+    EnsembleKey,
+    Member,
+    MemberReport,
+    MemberSessions,
+    Mode,
+)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,6 +89,8 @@ class Facts:
     """By pod UID. The presumed leader was asked before the others (see `core.quorum.caught_up`)."""
     synced: frozenset[str] = frozenset()
     """UIDs of the pods through which a sync and a read succeeded."""
+    sessions: Mapping[str, MemberSessions] = field(default_factory=dict[str, MemberSessions])
+    """By pod UID, what its member tells of its clients; asked for in review only."""
     node: Mapping[str, Reading[Node]] = field(default_factory=dict[str, Reading[Node]])
     """The nodes at work, by name."""
     on_node: Mapping[str, Reading[Pods]] = field(default_factory=dict[str, Reading[Pods]])

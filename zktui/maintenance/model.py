@@ -177,6 +177,8 @@ class PlannedMember:
     ephemerals: int | None = None
     """Ephemeral znodes of the sessions through it (`cons` and `dump`), else of the whole ensemble (`mntr`): they are
     lost only if a session does not find another member within its timeout. None where all of these are closed."""
+    gates: tuple[Gate, ...] = ()
+    """Its gates as of the review: most of them will look otherwise when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)

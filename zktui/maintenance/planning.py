@@ -1,7 +1,7 @@
 """The plan of a maintenance: which node when, who goes, where to, and what the budget allows at each step.
 
-The run is simulated with the facts of the review: empty nodes first, so that members can move to where nobody has to
-go again; the nodes with a leader last, so that each ensemble elects once.
+The run is rehearsed on paper with the facts of the review: empty nodes first, so that members can move to where nobody
+has to go again; nodes still to come cordoned ahead, where there is room elsewhere; the nodes with a leader last.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from zktui.core.disruption import budgets_of
-from zktui.core.kube import Node, Pod
-from zktui.core.store import natural
-from zktui.core.zookeeper import Ensemble, Member, Mode, ServerRole
+from zktui.core.kube import Node
+from zktui.core.text import count
+from zktui.core.zookeeper import Ensemble, Member, ServerRole
+from zktui.maintenance.cordoning import run_of
 from zktui.maintenance.facts import Facts
-from zktui.maintenance.landing import Terrain, landing, terrain_of
+from zktui.maintenance.gates import Asked, judge
 from zktui.maintenance.model import (
+    POWERED_OFF,
+    Action,
+    ActionKind,
     Finding,
+    Gate,
     HoldKind,
     Landing,
     Level,
@@ -27,15 +31,18 @@ from zktui.maintenance.model import (
     PodVerdict,
     Verdict,
 )
+from zktui.maintenance.ordering import Order, elections_of, order_of
+from zktui.maintenance.rehearsal import Move, Rehearsal, Visit
 from zktui.maintenance.review import ensemble_findings, member_findings, permission_findings
 from zktui.maintenance.selection import Selected, select
+from zktui.maintenance.sessions import CLIENT_GAP, session_findings, shortest_timeout
 
 
 def plan(facts: Facts, names: Sequence[str], options: Options, wall: float, ensembles: Sequence[Ensemble]) -> Plan:
     """Plan the drain of the named nodes. Whatever forbids it is a STOP finding; nothing is raised.
 
     `ensembles` are all that are known: those with a member on one of the nodes are the plan's, or all of them when none
-    has. The facts need `decide`, `select` and, to be told of missing rights, `permissions`.
+    has. The facts need `decide`, `select`, and to be told of missing rights and of sessions `permissions`, `sessions`.
     """
     wanted = list(dict.fromkeys(names))
     try:
@@ -49,17 +56,30 @@ def plan(facts: Facts, names: Sequence[str], options: Options, wall: float, ense
     findings += permission_findings(facts)
     for ensemble in mine:
         findings += ensemble_findings(facts, ensemble, options)
-    order, reasons = _order(facts, wanted, mine)
-    rehearsal = _Rehearsal(facts, mine, options, chosen, order)
-    nodes = tuple(rehearsal.node(name) for name in order)
-    evictions = sum(len(node.members) for node in nodes)
-    moved = {m.pod.uid for node in nodes for m in node.members}
-    if evictions > len(moved):
-        again = evictions - len(moved)
+    order = order_of(facts, wanted, mine)
+    walked = _best_walk(facts, mine, options, chosen, order)
+    review = _Review(facts, options, chosen, order.names, walked, mine)
+    nodes = tuple(review.node(name) for name in order.names)
+    again = len(walked.evicted) - len(set(walked.evicted))
+    if again:
         text = f"{again} member{'s are' if again > 1 else ' is'} evicted twice: no other room while the nodes go"
         findings.append(Finding(Level.WARN, text, "one more node that is not drained", "moves-twice"))
-    elections = sum(1 for e in mine if (leader := facts.leader(e)) is not None and leader.pod.uid in moved)
-    return Plan(tuple(e.key for e in mine), nodes, options, tuple(findings), wall, evictions, elections, tuple(reasons))
+    moves = [e for e in mine if any(m.ensemble == e.key for node in nodes for m in node.members)]
+    findings += [finding for ensemble in moves for finding in session_findings(facts, ensemble)]
+    return Plan(
+        tuple(e.key for e in mine),
+        nodes,
+        options,
+        tuple(findings),
+        wall,
+        len(walked.evicted),
+        elections_of(facts, mine, walked.evicted),
+        order.reasons,
+        tuple(walked.steps),
+        _saves(walked, facts, mine, options, chosen, wanted),
+        CLIENT_GAP if moves else 0.0,
+        min((shortest_timeout(facts, e)[0] for e in moves), default=None),
+    )
 
 
 def _general(names: Sequence[str], ensembles: Sequence[Ensemble], options: Options) -> Iterable[Finding]:
@@ -73,52 +93,72 @@ def _general(names: Sequence[str], ensembles: Sequence[Ensemble], options: Optio
         yield Finding(Level.INFO, text, code="hold-leave")
 
 
-def _order(facts: Facts, names: Sequence[str], ensembles: Sequence[Ensemble]) -> tuple[list[str], list[str]]:
-    """Empty nodes first, then those without a leader, then those with one; by name within each."""
-    pods = [(e, p) for e in ensembles for p in facts.members_pods(e) if not p.finished]
-    members = {name: [p for _, p in pods if p.node == name] for name in names}
-    leaders = {leader.pod.uid for e in ensembles if (leader := facts.leader(e)) is not None}
-    led = {name: sum(1 for p in members[name] if p.uid in leaders) for name in names}
-    order = sorted(names, key=lambda name: (bool(members[name]), led[name], len(members[name]), natural(name)))
-    reasons: list[str] = []
-    empty = [name for name in order if not members[name]]
-    if empty and len(empty) < len(order):
-        reasons.append(f"{', '.join(empty)} first: no member is there, so the next ones can move to it for good")
-    last = [f"{name} ({', '.join(p.name for p in members[name] if p.uid in leaders)})" for name in order if led[name]]
-    if last and len(order) > 1:
-        reasons.append(f"{', '.join(last)} last: the leader goes once, so there is one election")
-    return order, reasons
+def _best_walk(
+    facts: Facts, ensembles: Sequence[Ensemble], options: Options, chosen: dict[str, Selected], order: Order
+) -> Rehearsal:
+    """With the nodes cordoned ahead that keep members from moving twice, as long as none is worse off by it."""
+    best = Rehearsal(facts, ensembles, options, chosen, order.names).walk()
+    if not options.cordon_ahead or not best.risky:
+        return best
+    plain = best
+    tries = [best.risky, *(frozenset({name}) for name in order.names if name in best.risky)]
+    for added in tries:
+        ahead = best.ahead | added
+        tried = Rehearsal(facts, ensembles, options, chosen, order.names, ahead).walk()
+        if tried.waiting <= plain.waiting and len(tried.evicted) <= len(plain.evicted):
+            best = tried
+            if ahead >= plain.risky:
+                break
+    return best
+
+
+def _saves(
+    walked: Rehearsal,
+    facts: Facts,
+    ensembles: Sequence[Ensemble],
+    options: Options,
+    chosen: dict[str, Selected],
+    given: Sequence[str],
+) -> str:
+    """Against the order given, if members land there as unluckily as the scheduler may choose."""
+    theirs = Rehearsal(facts, ensembles, options, chosen, tuple(given), unlucky=True).walk().evicted
+    moves = len(theirs) - len(walked.evicted)
+    elections = elections_of(facts, ensembles, theirs) - elections_of(facts, ensembles, walked.evicted)
+    saved = [count(number, what) for number, what in ((moves, "eviction"), (elections, "election")) if number > 0]
+    return f"up to {' and '.join(saved)} fewer than in the order given ({', '.join(given)})" if saved else ""
 
 
 @dataclass(slots=True)
-class _Rehearsal:
-    """Walks through the plan on paper: members move, nodes come back, budgets are spent and refilled."""
+class _Review:
+    """Puts what was rehearsed, and what was found, into the plan's words."""
 
     facts: Facts
-    ensembles: tuple[Ensemble, ...]
     options: Options
     chosen: dict[str, Selected]
-    order: list[str]
-    home: dict[str, str] = field(default_factory=dict[str, str])
-    """Pod UID to the node where its successor is by then."""
-    done: set[str] = field(default_factory=set[str])
+    order: Sequence[str]
+    walked: Rehearsal
+    ensembles: Sequence[Ensemble]
+    _now: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A review is no decision to evict: it is judged as of the survey's own moment, and every gate reads again.
+        self._now = max((r.at for r in self.facts.reports.values()), default=self.facts.at)
 
     def node(self, name: str) -> NodePlan:
         read = self.facts.node.get(name)
         node = read.value if read is not None else None
-        chosen = self.chosen[name]
-        others = tuple(verdict for _, verdict in chosen.others)
-        findings = tuple(self._node_findings(name, node, others))
-        members = self._members(name, chosen) if node is not None else ()
-        self.done.add(name)
-        two = self._two_waiting(name, members)
+        visit = self.walked.visits[name]
+        others = tuple(verdict for _, verdict in self.chosen[name].others)
+        members = tuple(self._planned(name, move) for move in visit.moves)
+        findings = (*self._node_findings(name, node, others), *_ahead(visit), *self._two_waiting(name, members))
         return NodePlan(
             name,
             node.uid if node is not None else "",
             node is not None and node.unschedulable,
             members,
             others,
-            findings + two,
+            findings,
+            visit.ahead,
         )
 
     def _node_findings(self, name: str, node: Node | None, others: tuple[PodVerdict, ...]) -> Iterable[Finding]:
@@ -131,10 +171,13 @@ class _Rehearsal:
             return
         if node.ready is not True:
             text = f"{name} is not Ready: its kubelet can't end pods, so an eviction would never complete"
-            unblock = "bring it back; or, once it is powered off, taint it node.kubernetes.io/out-of-service"
-            yield Finding(Level.STOP, text, unblock, "not-ready")
+            unblock = f"bring it back; or, once it is powered off, type “{POWERED_OFF}” to take it out of service"
+            action = Action(ActionKind.OUT_OF_SERVICE, name, f"take {name} out of service", POWERED_OFF)
+            yield Finding(Level.STOP, text, unblock, "not-ready", action=action)
         if node.unschedulable:
-            text = f"{name} was cordoned before: this run does not uncordon it"
+            run = run_of(node)
+            who = f" by run {run}" if run else ""
+            text = f"{name} was cordoned before{who}: this run does not uncordon it"
             yield Finding(Level.WARN, text, f"kubectl uncordon {name}", "was-cordoned")
         listed = self.facts.on_node.get(name)
         if listed is None or listed.value is None:
@@ -144,76 +187,59 @@ class _Rehearsal:
             text = f"{refused} other pod{'s' if refused > 1 else ''} on {name} can't be evicted with these options"
             yield Finding(Level.INFO, text, "the options named beside each", "refused")
 
-    def _members(self, name: str, chosen: Selected) -> tuple[PlannedMember, ...]:
-        verdicts = {pod.uid: verdict for _, pod, verdict in chosen.members}
-        here: list[tuple[Ensemble, Member]] = []
-        for ensemble in self.ensembles:
-            for member in self.facts.members(ensemble):
-                verdict = verdicts.get(member.pod.uid)
-                if verdict is not None and verdict.verdict is Verdict.STAY:
-                    continue
-                if self.home.get(member.pod.uid, member.pod.node) == name and not member.pod.finished:
-                    here.append((ensemble, member))
-        here.sort(key=lambda item: self._goes(name, item[1]))
-        waiting = 0
-        planned: list[PlannedMember] = []
-        for ensemble, member in here:
-            found = self._landing(name, member.pod)
-            findings = [*(verdicts[member.pod.uid].findings if member.pod.uid in verdicts else ())]
-            findings += member_findings(self.facts, ensemble, member)
-            findings += self._landing_findings(name, found)
-            planned.append(self._planned(ensemble, member, found, waiting, findings))
-            waiting += found.waits
-            self._move(name, member.pod, found)
-        return tuple(planned)
+    def _planned(self, name: str, move: Move) -> PlannedMember:
+        member, ensemble = move.member, move.ensemble
+        pod, report = member.pod, member.report
+        verdict = next((v for _, p, v in self.chosen[name].members if p.uid == pod.uid), None)
+        findings = [*(verdict.findings if verdict is not None else ())]
+        findings += member_findings(self.facts, ensemble, member)
+        findings += self._landing_findings(name, move)
+        sessions = self.facts.sessions.get(pod.uid)
+        detail = report.detail
+        ephemerals = sessions.ephemerals if sessions is not None else None
+        planned = PlannedMember(
+            ensemble.key,
+            pod.key,
+            member.role,
+            member.server is not None and member.server.role is ServerRole.PARTICIPANT,
+            move.found,
+            move.allowed,
+            tuple(dict.fromkeys(findings)),
+            connections=report.connections,
+            watches=detail.watches if detail is not None else None,
+            ephemerals=ephemerals if ephemerals is not None else (detail.ephemerals if detail is not None else None),
+        )
+        return replace(planned, gates=self._gates(name, ensemble, member, planned))
 
-    def _goes(self, name: str, member: Member) -> tuple[bool, bool, bool, str]:
-        """Within a node: those that can land first, the leader last, observers before voters."""
-        voter = member.server is None or member.server.role is ServerRole.PARTICIPANT
-        return (self._landing(name, member.pod).waits, member.role is Mode.LEADER, voter, member.pod.name)
+    def _gates(self, name: str, ensemble: Ensemble, member: Member, planned: PlannedMember) -> tuple[Gate, ...]:
+        asked = Asked(
+            ensemble,
+            member.pod.key,
+            name,
+            self.options,
+            "",
+            {},
+            planned,
+            stays_cordoned=self._stays(name),
+        )
+        return judge(self.facts, asked, self._now)
 
-    def _terrain(self, name: str) -> Terrain:
-        base = terrain_of(self.facts)
-        moved = tuple(replace(p, node=self.home.get(p.uid, p.node)) for p in base.pods)
-        return replace(base, pods=tuple(p for p in moved if p.node != name), drained=name)
+    def _stays(self, name: str) -> bool:
+        return name == self.order[-1] and self.options.hold.kind is HoldKind.LEAVE
 
-    def _landing(self, name: str, pod: Pod) -> Landing:
-        return landing(pod, self._terrain(name))
-
-    def _move(self, name: str, pod: Pod, found: Landing) -> None:
-        """Where it will be, as far as it can be known: rather where nobody has to go again."""
-        later = set(self.order) - self.done - {name}
-        stays = [node for node in found.nodes if node not in later]
-        target = (stays or list(found.nodes) or [name])[0]
-        self.home[pod.uid] = target
-
-    def _landing_findings(self, name: str, found: Landing) -> Iterable[Finding]:
-        later = [node for node in self.order if node not in self.done and node != name]
-        last = name == self.order[-1] and self.options.hold.kind is HoldKind.LEAVE
+    def _landing_findings(self, name: str, move: Move) -> Iterable[Finding]:
+        found: Landing = move.found
         if found.waits:
             tied = f": its volume is tied to {name}" if found.tied else ""
-            end = "until someone uncordons a node for it" if last else f"until {name} is uncordoned"
+            end = "until someone uncordons a node for it" if self._stays(name) else f"until {name} is uncordoned"
             text = f"nowhere to land{tied}: it stays Pending {end}, and one member fewer may be lost meanwhile"
             yield Finding(Level.WARN, text, "a node that can take it", "no-landing")
-            return
-        risky = [node for node in found.nodes if node in later]
-        if risky and len(risky) == len(found.nodes):
-            text = f"can land only on {', '.join(risky)}, still to be drained: it will be evicted again"
+        elif move.risky and len(move.risky) == len(found.nodes):
+            text = f"can land only on {', '.join(move.risky)}, still to be drained: it will be evicted again"
             yield Finding(Level.WARN, text, "one more node that is not drained", "moves-twice")
-        elif risky:
-            text = f"may land on {', '.join(risky)}, still to be drained: it would be evicted again there"
-            yield Finding(Level.WARN, text, f"kubectl cordon {' '.join(risky)} ahead", "may-move-twice")
-
-    def _planned(
-        self, ensemble: Ensemble, member: Member, found: Landing, waiting: int, findings: list[Finding]
-    ) -> PlannedMember:
-        budgets = budgets_of(member.pod, self.facts.budgets_in(member.pod.namespace).value or ())
-        # Who moved before and landed has come back by then (the settled gate); who waits still spends.
-        allowed = max(0, budgets[0].allowed - waiting) if len(budgets) == 1 else None
-        voter = member.server is not None and member.server.role is ServerRole.PARTICIPANT
-        return PlannedMember(
-            ensemble.key, member.pod.key, member.role, voter, found, allowed, tuple(dict.fromkeys(findings))
-        )
+        elif move.risky:
+            text = f"may land on {', '.join(move.risky)}, still to be drained: it would be evicted again there"
+            yield Finding(Level.WARN, text, "leave out --no-cordon-ahead", "may-move-twice")
 
     def _two_waiting(self, name: str, members: tuple[PlannedMember, ...]) -> tuple[Finding, ...]:
         """After one that waits for this node's uncordon the settled gate lets no other of its ensemble go."""
@@ -224,3 +250,10 @@ class _Rehearsal:
                 text = f"{' and '.join(waits)} are both on {name} and have nowhere to go: it cannot be drained"
                 found.append(Finding(Level.STOP, text, "a node that can take one of them", "two-waiting"))
         return tuple(found)
+
+
+def _ahead(visit: Visit) -> Iterable[Finding]:
+    if visit.ahead:
+        who = ", ".join(move.member.pod.name for move in visit.moves)
+        text = f"{', '.join(visit.ahead)}: cordoned ahead, so that {who} can't land where it would have to go again"
+        yield Finding(Level.INFO, text, "--no-cordon-ahead", "cordon-ahead")

@@ -9,7 +9,7 @@ from zktui.core.kube import Pod
 from zktui.core.quorum import Health
 from zktui.core.zookeeper import Ensemble, Member
 from zktui.maintenance.facts import Facts
-from zktui.maintenance.model import Finding, Level, Options
+from zktui.maintenance.model import Action, ActionKind, Finding, Level, Options
 from zktui.maintenance.returning import missing_before, next_revision
 from zktui.maintenance.selection import data_on_empty_dir
 from zktui.maintenance.strangers import strangers
@@ -78,7 +78,9 @@ def _budget_findings(facts: Facts, ensemble: Ensemble, name: str) -> Iterator[Fi
     covering = {b.name: b for p in pods for b in budgets_of(p, listed.value)}
     if pods and not covering:
         text = f"{name}: no budget covers it, so the server says yes to every eviction, whoever asks"
-        yield Finding(Level.WARN, text, "a PodDisruptionBudget with maxUnavailable: 1", "no-budget")
+        what = f"a PodDisruptionBudget with maxUnavailable: 1 for {name}"
+        action = Action(ActionKind.CREATE_BUDGET, name, f"make {what}")
+        yield Finding(Level.WARN, text, f"--acknowledge no-budget; or {what}", "no-budget", True, action)
     for budget in covering.values():
         if budget.unhealthy_policy == "AlwaysAllow":
             text = f"{budget.name} lets every pod go that is not Ready (AlwaysAllow): in an election that may be all"

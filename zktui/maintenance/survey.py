@@ -13,7 +13,7 @@ from typing import TypeVar
 from zktui.core.discovery import discover
 from zktui.core.kube import Budget, Pod, StatefulSet
 from zktui.core.ports import Answer, Clock, Cluster, Members, Reply
-from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, Mode
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, MemberSessions, Mode
 from zktui.maintenance.facts import Facts, OwnerKey, Pods, Reading, reading_of
 from zktui.maintenance.landing import candidates, terrain_of
 from zktui.maintenance.model import LEASE_NAME
@@ -40,6 +40,8 @@ class Scope:
     select: bool = False
     """Also what sorting a node's pods needs: budgets of all their namespaces, owners, other ensembles."""
     permissions: bool = False
+    sessions: bool = False
+    """Also what members tell of their clients' sessions."""
     namespaces: frozenset[str] = frozenset()
     """Further namespaces whose budgets are read."""
     leaders: frozenset[str] = frozenset()
@@ -60,7 +62,14 @@ async def survey(cluster: Cluster, members: Members, clock: Clock, scope: Scope)
         polls = group.create_task(_poll_all(members, scope, facts))
         synced = group.create_task(_sync_all(members, scope, facts))
         configs = group.create_task(_configs(members, scope, facts))
-    return replace(objects.result(), reports=polls.result(), synced=synced.result(), configs=configs.result())
+        sessions = group.create_task(_sessions(members, scope, facts))
+    return replace(
+        objects.result(),
+        reports=polls.result(),
+        synced=synced.result(),
+        configs=configs.result(),
+        sessions=sessions.result(),
+    )
 
 
 def ensembles_in(facts: Facts) -> tuple[Ensemble, ...]:
@@ -212,6 +221,13 @@ async def _sync_all(members: Members, scope: Scope, facts: Facts) -> frozenset[s
     return frozenset(
         pod.uid for (_, pod), reply in zip(wanted, replies, strict=True) if isinstance(reply, Answer) and reply.value
     )
+
+
+async def _sessions(members: Members, scope: Scope, facts: Facts) -> dict[str, MemberSessions]:
+    if not scope.sessions:
+        return {}
+    running = [(e, p) for e in scope.ensembles for p in facts.members_pods(e) if p.phase == "Running"]
+    return await _keyed({pod.uid: members.sessions(ensemble, pod, POLL_TIMEOUT) for ensemble, pod in running})
 
 
 async def _configs(members: Members, scope: Scope, facts: Facts) -> dict[EnsembleKey, Reading[EnsembleConfig]]:

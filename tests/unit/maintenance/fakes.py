@@ -15,7 +15,7 @@ from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet
 from zktui.core.ports import Answer, Evicted, Refused, Reply, Unanswered
 from zktui.core.quorum import judge, members_of
 from zktui.core.view import EnsembleView, View
-from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, Mode
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, MemberSessions, Mode
 from zktui.maintenance.desk import Desk
 
 T = TypeVar("T")
@@ -177,6 +177,10 @@ class FakeMembers:
         await self.clock.sleep(0.01)
         found = self.world.pods.get(pod.uid)
         return Answer(found is not None and found.joined, self.clock.now())
+
+    async def sessions(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberSessions:
+        await self.clock.sleep(0.01)
+        return MemberSessions()
 
 
 @dataclass

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.unit.maintenance.schedules import read
+from tests.unit.maintenance.plans import ALL, DRAIN, Edit, budgets, codes, planned, pods, same, world
 from tests.unit.maintenance.world import APART, EPOCH, NAMESPACE, SPEC, World
-from zktui.core.kube import AffinityTerm, Budget, Container, Lease, Owner, PodSpec
+from zktui.core.kube import AffinityTerm, Container, Lease, Owner, PodSpec
 from zktui.core.labels import Requirement, Selector
 from zktui.core.zookeeper import EnsembleConfig, Mode
 from zktui.maintenance.facts import Facts, OwnerKey, Reading
-from zktui.maintenance.model import Hold, HoldKind, Level, Options, Plan, Verdict
-from zktui.maintenance.planning import plan
-from zktui.maintenance.survey import Scope
-
-DRAIN = Options(ignore_daemonsets=True)
-ALL = ("node-1", "node-2", "node-3", "node-4")
-Edit = Callable[[Facts], Facts]
-
-
-def same(facts: Facts) -> Facts:
-    return facts
-
-
-def world(**fields: Any) -> World:
-    made = World(random.Random(1), **fields)
-    made.leader = next(p.uid for p in made.members() if p.name == "zk-0")
-    return made
-
-
-def planned(table: World, names: tuple[str, ...], options: Options = DRAIN, edit: Edit = same) -> Plan:
-    ensemble = table.ensemble()
-    facts = edit(read(table, Scope((ensemble,), tuple(table.nodes), decide=True, select=True)))
-    facts = replace(facts, node={**facts.node, **{n: Reading(0, absent=True) for n in names if n not in facts.node}})
-    return plan(facts, names, options, EPOCH, (ensemble,))
-
-
-def pods(table: World, change: Callable[[Any], Any]) -> Edit:
-    """An edit of every member, wherever it is listed."""
-
-    def edit(facts: Facts) -> Facts:
-        def each(listed: Reading[Any]) -> Reading[Any]:
-            value = tuple(change(p) if p.name.startswith("zk-") else p for p in listed.value or ())
-            return Reading(listed.at, value, "")
-
-        return replace(
-            facts,
-            pods={key: each(listed) for key, listed in facts.pods.items()},
-            on_node={name: each(listed) for name, listed in facts.on_node.items()},
-        )
-
-    return edit
-
-
-def codes(found: Plan, level: Level) -> set[str]:
-    return {f.code for f in found.every_finding() if f.level is level}
+from zktui.maintenance.model import Hold, HoldKind, Level, Options, Verdict
 
 
 def test_empty_nodes_first_the_leaders_last_and_members_move_once() -> None:
@@ -75,7 +30,8 @@ def test_empty_nodes_first_the_leaders_last_and_members_move_once() -> None:
 def test_members_that_may_land_where_they_must_go_again_are_told() -> None:
     loose = PodSpec(containers=SPEC.containers)
     table = world(spare=0)
-    found = planned(table, ("node-1", "node-2"), edit=pods(table, lambda p: replace(p, spec=loose)))
+    careless = replace(DRAIN, cordon_ahead=False)
+    found = planned(table, ("node-1", "node-2"), careless, pods(table, lambda p: replace(p, spec=loose)))
     assert "may-move-twice" in codes(found, Level.WARN), "node-3 is free too, but the scheduler may choose node-1"
     found = planned(table, ("node-1", "node-2", "node-3"), edit=pods(table, lambda p: replace(p, spec=loose)))
     assert "moves-twice" in codes(found, Level.WARN) and found.evictions > 3
@@ -148,14 +104,6 @@ def _sets(**fields: Any) -> Callable[[World], Edit]:
     return build
 
 
-def _budgets(*budgets: Callable[[Budget], Budget]) -> Callable[[World], Edit]:
-    def build(table: World) -> Edit:
-        listed = tuple(change(table.budget()) for change in budgets)
-        return lambda facts: replace(facts, budgets={NAMESPACE: Reading(0, listed, "")})
-
-    return build
-
-
 @pytest.mark.parametrize(
     ("code", "level", "build"),
     [
@@ -171,10 +119,10 @@ def _budgets(*budgets: Callable[[Budget], Budget]) -> Callable[[World], Edit]:
         ("degraded", Level.WARN, _mode("zk-2", Mode.LOOKING)),
         ("updating", Level.STOP, _sets(updated_replicas=1, update_revision="zk-2")),
         ("upgrade", Level.WARN, _sets(update_strategy="OnDelete", update_revision="zk-2")),
-        ("two-budgets", Level.STOP, _budgets(lambda b: b, lambda b: replace(b, name="other", uid="other"))),
-        ("no-budget", Level.WARN, _budgets()),
-        ("budget-closed", Level.WARN, _budgets(lambda b: replace(b, desired=3))),
-        ("always-allow", Level.WARN, _budgets(lambda b: replace(b, unhealthy_policy="AlwaysAllow"))),
+        ("two-budgets", Level.STOP, budgets(lambda b: b, lambda b: replace(b, name="other", uid="other"))),
+        ("no-budget", Level.WARN, budgets()),
+        ("budget-closed", Level.WARN, budgets(lambda b: replace(b, desired=3))),
+        ("always-allow", Level.WARN, budgets(lambda b: replace(b, unhealthy_policy="AlwaysAllow"))),
     ],
 )
 def test_findings_of_the_ensemble(code: str, level: Level, build: Callable[[World], Edit]) -> None:
