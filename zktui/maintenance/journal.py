@@ -6,9 +6,12 @@ no change: nobody could take it up again.
 
 from __future__ import annotations
 
+import enum
+import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -58,8 +61,9 @@ class MemoryJournal:
 class FileJournal(MemoryJournal):
     """JSON lines in a file of mode 0600. Blocking: one line and one fsync, a few milliseconds, right before a change.
 
-    A new run has a new file; `path` must not exist, or be empty. Once an append failed, every later one is refused,
-    since half a line may be on the disk.
+    A new run has a new file, and so has one that is taken up again; `path` must not exist, or be empty. Once an append
+    failed, every later one is refused, since half a line may be on the disk. The file is locked for as long as its
+    process lives: `is_written` asks for that.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +75,7 @@ class FileJournal(MemoryJournal):
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise JournalError(f"The journal {path} can't be opened: {error.strerror}. Nothing was changed.") from error
-        if os.fstat(self._fd).st_size:
+        if os.fstat(self._fd).st_size or _locked(self._fd):
             os.close(self._fd)
             raise JournalError(f"The journal {path} holds another run already. Nothing was changed.")
 
@@ -165,6 +169,110 @@ def _object(line: bytes) -> Mapping[str, JsonValue]:
     return found
 
 
+def _locked(fd: int) -> bool:
+    """Take the lock of an open journal; True when another process has it. Where there are no locks nobody has."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_written(path: Path) -> bool:
+    """Whether a living process may still write this journal: True also where that can't be told."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+_NAME = re.compile(r"(?P<run>[^.]+)(\.(?P<part>\d+))?\.jsonl")
+
+
+def part_of(path: Path) -> tuple[str, int] | None:
+    """(run, part) of a journal's name: `RUN.jsonl` is part 1, `RUN.2.jsonl` is what followed when it was resumed."""
+    match = _NAME.fullmatch(path.name)
+    return (match["run"], int(match["part"] or 1)) if match is not None else None
+
+
+def path_for(folder: Path, run_id: str, part: int = 1) -> Path:
+    """Where the journal of a run, or of its part, is under a state folder."""
+    return folder / "runs" / (f"{run_id}.jsonl" if part == 1 else f"{run_id}.{part}.jsonl")
+
+
 def journals(folder: Path) -> Iterator[Path]:
-    """The journals under a state folder, oldest first by name (a run's id begins with its date)."""
-    yield from sorted((folder / "runs").glob("*.jsonl"))
+    """The journals under a state folder, oldest first (a run's id begins with its date), parts in their order."""
+    named = [(part, path) for path in (folder / "runs").glob("*.jsonl") if (part := part_of(path)) is not None]
+    yield from (path for _, path in sorted(named))
+
+
+def journals_of(folder: Path, run_id: str) -> tuple[Path, ...]:
+    """The journals of one run, in their order; none when it was begun and resumed elsewhere."""
+    return tuple(path for path in journals(folder) if (part_of(path) or ("", 0))[0] == run_id)
+
+
+IN_DOUBT = "in-doubt"
+"""The `outcome` of an eviction that a run was resumed with and that may still arrive."""
+
+
+class Fate(enum.StrEnum):
+    """What a journal says of the last eviction of one pod."""
+
+    NEVER = "never"
+    """It was not announced, so it was not sent."""
+    UNKNOWN = "unknown"
+    """Announced, and nothing after it tells how it ended."""
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+def fate_of(events: Sequence[Event], uid: str) -> Fate:
+    """Read from the journal that the run itself has written, all of its parts in their order."""
+    fate = Fate.NEVER
+    for event in events:
+        if event.uid != uid:
+            continue
+        if event.kind == "evict" or event.data.get("outcome") == IN_DOUBT:
+            fate = Fate.UNKNOWN
+        elif event.kind == "reply" and fate is Fate.UNKNOWN:
+            outcome = event.data.get("outcome")
+            if outcome in _ENDED:
+                fate = _ENDED[outcome]
+        elif event.kind == "gone":
+            fate = Fate.GRANTED
+    return fate
+
+
+def last_state(events: Sequence[Event]) -> tuple[str, str]:
+    """(holder, record) as the journal's last line about the lease that has the state; empty when there is none."""
+    for event in reversed(events):
+        if "state" in event.data:
+            return str(event.data.get("holder", "")), json.dumps(event.data["state"], ensure_ascii=False)
+    return "", ""
+
+
+def last_holder(events: Sequence[Event]) -> str:
+    """Who wrote the lease last, as far as this journal goes: it says so before each time."""
+    return next((str(e.data["holder"]) for e in reversed(events) if e.data.get("holder")), "")
+
+
+_ENDED: dict[object, Fate] = {
+    "granted": Fate.GRANTED,
+    "replan": Fate.REFUSED,
+    "closed": Fate.REFUSED,
+    "throttled": Fate.REFUSED,
+    "held": Fate.REFUSED,
+    "forbidden": Fate.REFUSED,
+    "broken": Fate.REFUSED,
+    "not-sent": Fate.REFUSED,
+}
+"""By the outcome that a reply's line carries (see `replies`); of "unknown" and "gone" reading has the last word."""

@@ -31,7 +31,8 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.ending import close, end, left_behind, on_released, wind_up
-from zktui.maintenance.model import NodeRun, NodeStep, Plan, Run, RunStatus
+from zktui.maintenance.journal import IN_DOUBT
+from zktui.maintenance.model import NodeRun, NodeStep, Plan, PodStep, Run, RunStatus
 from zktui.maintenance.observe import behind, observe
 from zktui.maintenance.state import IDLE, LIVE, State, Turn
 from zktui.maintenance.strangers import foreign_drains, strangers
@@ -81,11 +82,11 @@ def _begin(turn: Turn) -> None:
     """A new run, or one that is taken up where its lease says that it stands."""
     run = turn.run
     started = run.started_at if run.started_at is not None else turn.now
-    # A resumed run that was paused stays so.
-    status = RunStatus.RUNNING if run.status is RunStatus.READY else run.status
-    turn.set_run(status=status, started_at=started, message="reading everything afresh")
+    turn.set_run(status=RunStatus.RUNNING, started_at=started, message="reading everything afresh")
     if turn.state.taken_up:
         turn.say("note", turn.state.taken_up, data={"resumes": run.id, "part": turn.state.part})
+        for pod in (p for n in run.nodes for p in n.pods if p.step is PodStep.EVICT):
+            turn.say("note", f"{pod.pod.name}: {pod.note}", pod.pod, {"outcome": IN_DOUBT})
     names = ", ".join(node.name for node in run.nodes)
     turn.say("plan", f"maintenance of {names}", data={"nodes": [n.name for n in run.nodes]})
     if run.note:

@@ -30,3 +30,15 @@ class NoNodes(CannotBegin):
 
 class RunUnderWay(CannotBegin):
     """One run at a time."""
+
+
+class NotFree(CannotBegin):
+    """Somebody may still be at this run: `wait` seconds until it is free, None when that can't be told."""
+
+    def __init__(self, message: str, hint: str = "", wait: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.wait = wait
+
+
+class WordMissing(CannotBegin):
+    """Taking over another's run takes its id, typed."""
