@@ -26,6 +26,7 @@ from kazoo.exceptions import (
     SessionExpiredError,
 )
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
+from kazoo.protocol.states import KeeperState
 from kazoo.retry import KazooRetry
 
 from zktui.core.kube import PodKey
@@ -50,6 +51,10 @@ class SessionLost(Exception):
     """There is no session (any more), or it gave no answer in time. The message is one line for people."""
 
 
+class SessionExpired(SessionLost):
+    """The session that was to be taken up again is no more."""
+
+
 class Refusal(Exception):
     """The server answered with an error, and the session stands. `gone`: no such znode; `closed`: not permitted."""
 
@@ -57,6 +62,10 @@ class Refusal(Exception):
         super().__init__(reason)
         self.gone = gone
         self.closed = closed
+
+
+SessionId = tuple[int, bytes]
+"""A session's id and password: by these it can be taken up again through another member before it expires."""
 
 
 class Pending(Protocol[T_co]):
@@ -92,10 +101,14 @@ class RawAcl(Protocol):
 
 
 class Client(Protocol):
-    """The calls of KazooClient that are used; kazoo has no types of its own. All of them only read."""
+    """The calls of KazooClient that are used; kazoo has no types of its own. Only the probe's two last ones write."""
 
     @property
     def connected(self) -> bool: ...
+    @property
+    def client_id(self) -> SessionId | None: ...
+    @property
+    def client_state(self) -> str: ...
     def get_async(self, path: str) -> Pending[tuple[bytes, RawStat]]: ...
     def exists_async(self, path: str) -> Pending[RawStat | None]: ...
     def get_children_async(
@@ -103,6 +116,8 @@ class Client(Protocol):
     ) -> Pending[tuple[list[str], RawStat]]: ...
     def get_acls_async(self, path: str) -> Pending[tuple[list[RawAcl], RawStat]]: ...
     def sync_async(self, path: str) -> Pending[str]: ...
+    def create_async(self, path: str, value: bytes, *, ephemeral: bool) -> Pending[str]: ...
+    def set_async(self, path: str, value: bytes) -> Pending[RawStat]: ...
     def start_async(self) -> threading.Event: ...
     def stop(self) -> None: ...
     def close(self) -> None: ...
@@ -151,25 +166,34 @@ class Handler(SequentialThreadingHandler):
 class Session:
     """A session through `pod`. All of it blocks and is for worker threads; `close` returns within `patience`."""
 
-    def __init__(self, dialer: Dialer, pod: PodKey, port: int) -> None:
+    def __init__(self, dialer: Dialer, pod: PodKey, port: int, *, keep: bool = False) -> None:
+        """`keep`: where the connection fails, no goodbye is said, so that the session can be taken up elsewhere."""
         self.pod = pod
         self._dialer = dialer
         self._port = port
+        self._keep = keep
         self._handler: Handler | None = None
         self._client: Client | None = None
         self._closed = False
         self._ending: threading.Thread | None = None
         self._lock = threading.Lock()
+        self.id: SessionId | None = None
+        """Once it is open."""
 
-    def open(self, timeout: float) -> None:
-        """Connect. Raises SessionLost after at most `timeout` seconds."""
+    def open(self, timeout: float, resume: SessionId | None = None) -> None:
+        """Connect, as a new session or as the one that is to be taken up again.
+
+        Raises SessionLost after at most `timeout` seconds, and SessionExpired when there is nothing to take up.
+        """
         handler = Handler(self._dialer, self.pod, self._port, timeout)
         # The address is never used: the handler dials. As a number it needs no DNS.
         make = cast("Callable[..., Client]", KazooClient)
-        retry: Any = KazooRetry(max_tries=1)
+        # Of a session that can't be taken up kazoo says so only while it waits to try anew; by then it is ended here.
+        retry: Any = KazooRetry(max_tries=2, delay=0.3, interrupt=self._over) if resume else KazooRetry(max_tries=1)
         client = make(
             f"127.0.0.1:{self._port}",
             timeout=SESSION_TIMEOUT,
+            client_id=resume,
             handler=handler,
             connection_retry=retry,
             randomize_hosts=False,
@@ -180,8 +204,13 @@ class Session:
         while not live.wait(_TICK):
             if handler.over or time.monotonic() > deadline or self._closed:
                 why = handler.failure or ("it takes no sessions" if handler.over else f"no session in {timeout:g} s")
-                self.close()
-                raise SessionLost(why)
+                expired = client.client_state == KeeperState.EXPIRED_SESSION
+                self.close(goodbye=not self._keep)
+                raise SessionExpired("the session has expired") if expired else SessionLost(why)
+        self.id = client.client_id
+
+    def _over(self) -> bool:
+        return self._closed
 
     @property
     def alive(self) -> bool:
@@ -206,20 +235,23 @@ class Session:
         except NoAuthError:
             raise Refusal("not permitted by its ACL", closed=True) from None
         except KazooTimeoutError:
-            self.close()
+            self.close(goodbye=not self._keep)
             raise SessionLost(f"no answer in {timeout:g} s") from None
         except _LOST:
-            self.close()
+            self.close(goodbye=not self._keep)
             raise SessionLost("the connection was lost") from None
         except KazooException as error:
             raise Refusal(f"ZooKeeper answered {type(error).__name__}") from error
 
-    def close(self, patience: float = 0.0) -> None:
-        """End the session in the background; wait for that at most `patience` seconds. Can be called twice."""
+    def close(self, patience: float = 0.0, *, goodbye: bool = True) -> None:
+        """End the session in the background; wait for that at most `patience` seconds. Can be called twice.
+
+        Without `goodbye` only the connection ends: the server keeps the session until it expires or is taken up again.
+        """
         with self._lock:
             self._closed = True
             if self._ending is None and self._client is not None and self._handler is not None:
-                what = (self._client, self._handler)
+                what = (self._client, self._handler, goodbye)
                 self._ending = threading.Thread(target=_end, args=what, name=f"zk-{self.pod.name}-end", daemon=True)
                 self._ending.start()
             ending = self._ending
@@ -227,8 +259,10 @@ class Session:
             ending.join(patience)
 
 
-def _end(client: Client, handler: Handler) -> None:
+def _end(client: Client, handler: Handler, goodbye: bool) -> None:
     """Say goodbye for half a second, then cut the connection, and free what kazoo holds."""
+    if not goodbye:
+        _cut(handler)
     cut = threading.Timer(0.5, _cut, (handler,))
     cut.daemon = True
     cut.start()

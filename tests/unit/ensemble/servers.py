@@ -126,6 +126,11 @@ class ZooKeepers:
     def addresses(self) -> dict[str, Address]:
         return {name: (host, 2181) for name, host in self.hosts.items()}
 
+    @property
+    def logs(self) -> list[Path]:
+        """What the servers print, one file each."""
+        return [self._folder / name / "out" for name in self.hosts]
+
     def freeze(self, name: str) -> None:
         """Returns once every thread has stopped: on a busy machine one of them may answer a moment longer."""
         self.processes[name].send_signal(signal.SIGSTOP)
