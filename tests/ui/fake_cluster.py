@@ -82,10 +82,10 @@ class FakeCluster:
     async def owner_exists(self, namespace: str, kind: str, api_version: str, name: str) -> Reply[bool]:
         return self._answer(True)
 
-    async def cordon(self, node: Node, unschedulable: bool) -> Reply[Node]:
-        changed = replace(node, unschedulable=unschedulable)
-        self._world.upsert(Kind.NODES, changed)
-        return self._answer(changed)
+    async def cordon(
+        self, node: Node, unschedulable: bool, annotations: Mapping[str, str | None] | None = None
+    ) -> Reply[Node]:
+        return await self.annotate_node(replace(node, unschedulable=unschedulable), annotations or {})
 
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
         kept = {**node.annotations, **{k: v for k, v in annotations.items() if v is not None}}

@@ -145,6 +145,11 @@ class World:
     def upsert(self, kind: Kind, item: Fact) -> None:
         self.store.apply((Upsert(kind, item, self.clock.now()),))
 
+    def unschedule(self) -> None:
+        """No pod is on any node."""
+        pods = [m.pod for view in self.store.view().ensembles for m in view.members]
+        self._reset(Kind.PODS, [replace(pod, node="") for pod in pods])
+
     def remove(self, kind: Kind, uid: str) -> None:
         self.store.apply((Remove(kind, uid, self.clock.now()),))
 

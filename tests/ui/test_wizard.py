@@ -11,12 +11,15 @@ from typing import cast
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.ui import wizard_states as states
-from tests.ui.fakes import World
+from tests.ui.fakes import World, node
 from tests.ui.wizard_driver import SMALL, WIDE, Wizard
+from zktui.core.deltas import Kind
 from zktui.maintenance.desk import Desk
 from zktui.maintenance.model import (
+    POWERED_OFF,
     Command,
     CommandKind,
     Event,
@@ -61,7 +64,7 @@ class FakeDesk:
         return self.plan
 
     def begin(self, plan: Plan) -> states.StillEngine:
-        assert plan is self.plan
+        assert (plan.nodes, plan.unacknowledged) == (self.plan.nodes, ())
         if self.refusal is not None:
             raise self.refusal
         self.engine = states.engine(states.STATES["claim"]())
@@ -71,9 +74,10 @@ class FakeDesk:
 class Frozen(Wizard):
     """The wizard over a desk of the test's."""
 
-    def __init__(self, pilot: Pilot[None], app: ZktuiApp, desk: FakeDesk) -> None:
+    def __init__(self, pilot: Pilot[None], app: ZktuiApp, desk: FakeDesk, world: World) -> None:
         super().__init__(pilot, app)
         self.desk = desk
+        self.world = world
 
     @property
     def engine(self) -> states.StillEngine:
@@ -93,7 +97,7 @@ async def opened(
         desk.engine = states.engine(states.STATES[run]())
     app = ZktuiApp(world.session(state, desk=cast(Desk, desk)))
     async with app.run_test(size=size) as pilot:
-        wizard = Frozen(pilot, app, desk)
+        wizard = Frozen(pilot, app, desk, world)
         if run and desk.engine and desk.engine.run.status.ended:
             app.push_screen(RunScreen(app.session, desk.engine))
         else:
@@ -139,6 +143,118 @@ async def test_without_marks_the_node_under_the_cursor_is_reviewed(tmp_path: Pat
         await wizard.press("down", "down", "enter")
         await wizard.on(ReviewScreen)
         assert wizard.desk.reviews[0][0] == ("node-3",)
+
+
+async def test_e_marks_every_node_that_carries_the_ensemble(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("e")
+        assert "node-1, node-2 and node-3" in wizard.page("told")
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        assert wizard.desk.reviews[0][0] == ("node-1", "node-2", "node-3")
+
+
+async def test_e_without_a_member_anywhere_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        wizard.world.unschedule()
+        await wizard.press("e")
+        assert "No node carries a member now." in wizard.page("told")
+        assert not wizard.app.screen.query_one(Grid).marks
+
+
+async def test_nodes_by_label_are_marked_as_the_selector_is_typed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        for name, pool in (("node-1", "a"), ("node-2", "b"), ("node-3", "zk"), ("node-4", "zk")):
+            wizard.world.upsert(Kind.NODES, node(name, labels={"pool": pool}))
+        grid = wizard.app.screen.query_one(Grid)
+        await wizard.until(lambda: len(grid.rows) == 4)
+        await wizard.press("space", "l", *"pool")
+        assert len(grid.marks) == 4
+        await wizard.press("equals_sign", "z")
+        assert grid.marks == {"uid-node-1"}
+        assert "No node has the labels pool=z." in wizard.page("told")
+        await wizard.press("k")
+        assert grid.marks == {"uid-node-1", "uid-node-3", "uid-node-4"}
+        await wizard.press("enter")
+        assert grid.has_focus
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        assert wizard.desk.reviews[0][0] == ("node-1", "node-3", "node-4")
+
+
+async def test_a_selector_that_is_left_or_not_understood_marks_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        grid = wizard.app.screen.query_one(Grid)
+        await wizard.until(lambda: len(grid.rows) == 4)
+        await wizard.press("down", "space", "l", *"pool", "equals_sign", "left_parenthesis")
+        assert "Not a label selector: 'pool=('." in wizard.page("told")
+        assert grid.marks == {"uid-node-2"}
+        await wizard.press("escape")
+        await wizard.press("l", "exclamation_mark", *"pool")
+        assert len(grid.marks) == 4
+        await wizard.press("escape")
+        assert grid.marks == {"uid-node-2"}
+        assert isinstance(wizard.app.screen, ChooseScreen)
+        await wizard.press("x")
+        assert not grid.marks
+
+
+async def test_letters_of_a_selector_are_no_keys(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        grid = wizard.app.screen.query_one(Grid)
+        await wizard.until(lambda: len(grid.rows) == 4)
+        await wizard.press("l", *"exl")
+        assert wizard.app.screen.query_one(Input).value == "exl"
+        assert not grid.marks
+
+
+async def test_what_needs_it_is_acknowledged_before_a_run_can_begin(tmp_path: Path) -> None:
+    async with opened(tmp_path, FakeDesk(states.review(Level.INFO))) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READ THIS")
+        assert "Start" not in wizard.keys
+        await wizard.press("s")
+        assert isinstance(wizard.app.screen, ReviewScreen)
+        await wizard.press("k")
+        await wizard.on(Confirm)
+        await wizard.press("n")
+        await wizard.on(ReviewScreen)
+        assert wizard.word == "READ THIS"
+        await wizard.press("k")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        assert "Acknowledge" not in wizard.keys
+        assert len(wizard.desk.reviews) == 1
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.on(RunScreen)
+
+
+async def test_c_leaves_the_cordons_ahead_out_and_back_in(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("e", "enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("c")
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        await wizard.press("c")
+        await wizard.until(lambda: len(wizard.desk.reviews) == 3)
+        assert [options.cordon_ahead for _, options in wizard.desk.reviews] == [True, False, True]
+
+
+async def test_c_means_nothing_for_a_single_node(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("c")
+        await wizard.until(lambda: wizard.word == "READY")
+        assert len(wizard.desk.reviews) == 1
+        assert "Cordon ahead" not in wizard.keys
 
 
 async def test_back_from_a_review_keeps_marks_and_options(tmp_path: Path) -> None:
@@ -281,7 +397,7 @@ async def test_every_state_is_painted(tmp_path: Path, size: tuple[int, int]) -> 
 async def test_a_change_of_the_run_is_painted(tmp_path: Path) -> None:
     async with opened(tmp_path, run="gates") as wizard:
         screen = cast(RunScreen, wizard.app.screen)
-        await wizard.until(lambda: wizard.word == "SAFE")
+        await wizard.until(lambda: wizard.word == "WORKING")
         blocked = states.blocked(GateName.QUORUM)
         wizard.engine.journal.append(Event(0, 0.0, "gate", "quorum is blocked"))
         wizard.engine.become(blocked)
@@ -303,6 +419,17 @@ async def test_a_change_of_the_run_is_painted(tmp_path: Path) -> None:
         ("gates", ["a", "y"], Command(CommandKind.ABORT)),
         ("blocked-quorum", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.QUORUM, "zk-2")),
         ("waiting", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.SETTLED, "zk-2")),
+        ("gates", ["s", "y"], Command(CommandKind.SKIP)),
+        ("blocked-budget", ["s", "y"], Command(CommandKind.SKIP)),
+        ("paused", ["s", "y"], Command(CommandKind.SKIP)),
+        ("gates", ["n", *"disk", "enter"], Command(CommandKind.NOTE, text="disk")),
+        ("aborting", ["n", *"why", "enter"], Command(CommandKind.NOTE, text="why")),
+        ("hold", ["n", "ctrl+u", "enter"], Command(CommandKind.NOTE, text="")),
+        (
+            "dead-node",
+            ["f", *"powered", "space", *"off", "enter"],
+            Command(CommandKind.ACT, typed=POWERED_OFF, action=states.OUT_OF_SERVICE),
+        ),
     ],
 )
 async def test_keys_command_the_run(tmp_path: Path, state: str, keys: list[str], command: Command) -> None:
@@ -324,6 +451,17 @@ async def test_keys_command_the_run(tmp_path: Path, state: str, keys: list[str],
         ("gates", ["a", "escape"]),
         ("blocked-quorum", ["o", *"zk", "enter", "escape"]),
         ("blocked-quorum", ["u"]),
+        ("gates", ["f"]),
+        ("dead-node", ["f", *"powered", "enter", "escape"]),
+        ("gates", ["s", "n"]),
+        ("hold", ["s"]),
+        ("uncordon", ["s"]),
+        ("rejoin", ["s"]),
+        ("done", ["s"]),
+        ("done", ["n"]),
+        ("gates", ["n", *"disk", "escape"]),
+        ("hold", ["n", "enter"]),
+        ("aborting", ["s"]),
         ("aborting", ["space"]),
         ("aborting", ["a"]),
         ("done", ["space"]),

@@ -9,9 +9,11 @@ import pytest
 
 from tests.ui import wizard_states as states
 from tests.ui.fakes import NOW, WALL, World
+from zktui.core.ports import ProbeSession, ProbeSummary
 from zktui.core.quorum import Health, Quorum
 from zktui.core.zookeeper import Mode
 from zktui.maintenance.model import (
+    POWERED_OFF,
     BudgetSample,
     Event,
     Finding,
@@ -21,13 +23,15 @@ from zktui.maintenance.model import (
     Level,
     NodeStep,
     Options,
+    PlanAct,
+    PlanStep,
     PodStep,
     RunStatus,
 )
-from zktui.ui.screens.wizard import chart, gates, journal, plan, shape, standing, steps, summary
+from zktui.ui.screens.wizard import band, chart, figures, gates, journal, plan, shape, standing, steps, summary
 from zktui.ui.screens.wizard.standing import Light
 from zktui.ui.screens.wizard.words import bar, span, table
-from zktui.ui.text import plain
+from zktui.ui.text import Piece, plain
 from zktui.ui.widgets.page import Row
 
 HEALTHY = Quorum(Health.QUORUM, 3, 3, "zk-1", 12)
@@ -57,13 +61,13 @@ def test_columns_of_a_table_are_as_wide_as_their_widest_cell() -> None:
 @pytest.mark.parametrize(
     ("state", "light", "word"),
     [
-        ("claim", Light.SAFE, "SAFE"),
-        ("gates", Light.SAFE, "SAFE"),
+        ("claim", Light.SAFE, "WORKING"),
+        ("gates", Light.SAFE, "WORKING"),
         ("waiting", Light.WAITING, "WAITING"),
         ("evict", Light.WAITING, "WAITING"),
         ("leaving", Light.WAITING, "WAITING"),
         ("placed", Light.WAITING, "WAITING"),
-        ("drained", Light.SAFE, "SAFE"),
+        ("drained", Light.SAFE, "WORKING"),
         ("hold", Light.SAFE, "YOURS"),
         ("hold-waits", Light.WAITING, "YOURS"),
         ("paused", Light.WAITING, "PAUSED"),
@@ -87,6 +91,69 @@ def test_a_lost_quorum_is_said_before_all_else(state: str) -> None:
     told = standing.answer(states.STATES[state](), lost, NOW)
     assert (told.light, told.word) == (Light.BLOCKED, "NO QUORUM")
     assert "no member leads" in told.sentence
+
+
+def of(serving: int, voters: int = 3, health: Health = Health.QUORUM) -> Quorum:
+    return Quorum(health, voters, serving, "zk-1", 12)
+
+
+@pytest.mark.parametrize(
+    ("state", "quorum", "light", "word", "figure"),
+    [
+        ("gates", of(3), Light.SAFE, "SAFE", "1"),
+        ("gates", of(5, 5), Light.SAFE, "SAFE", "2"),
+        ("blocked-landing", of(3), Light.SAFE, "SAFE", "1"),
+        ("placed", of(2), Light.WAITING, "EXPOSED", "0"),
+        ("hold-waits", of(2), Light.WAITING, "EXPOSED", "0"),
+        ("gates", of(2, 2), Light.WAITING, "EXPOSED", "0"),
+        ("gates", of(2), Light.BLOCKED, "DANGER", "0"),
+        ("placed", of(3, 5), Light.BLOCKED, "DANGER", "0"),
+        ("placed", of(1, 3, Health.NO_QUORUM), Light.BLOCKED, "NO QUORUM", "x"),
+        ("gates", of(0, 3, Health.UNKNOWN), Light.WAITING, "UNKNOWN", "?"),
+    ],
+)
+def test_how_many_may_be_lost_and_whether_that_is_as_it_should_be(
+    state: str, quorum: Quorum, light: Light, word: str, figure: str
+) -> None:
+    told = standing.safety(states.STATES[state](), states.KEY, quorum)
+    assert (told.light, told.word, told.figure) == (light, word, figure)
+
+
+def test_without_an_ensemble_there_is_nothing_to_judge() -> None:
+    assert standing.safety(states.STATES["gates"](), None, None) == standing.NOTHING
+
+
+@pytest.mark.parametrize("figure", [*"0123456789?x", "12"])
+def test_a_large_figure_takes_three_lines_of_three_cells_each(figure: str) -> None:
+    assert [len(line) for line in band.large(figure)] == [3 * len(figure)] * 3
+
+
+def spoken(lines: Sequence[Sequence[Piece]]) -> list[str]:
+    return [plain(line) for line in lines]
+
+
+def test_the_figures_tell_quorum_budget_exposure_and_what_clients_felt() -> None:
+    run = states.STATES["placed"]()
+    felt = states.engine(run).probe
+    assert spoken(figures.figures(run, of(2), sample(0, 0), felt, NOW)) == [
+        "quorum 2/3 · budget allows 0",
+        "exposed 0:07",
+        "writes lost 0 · longest gap 0.1 s",
+    ]
+    assert spoken(figures.figures(states.STATES["gates"](), None, None, None, NOW)) == ["not exposed"]
+
+
+def test_the_figures_fit_into_one_line_of_the_smallest_terminal() -> None:
+    run = replace(states.STATES["placed"](), exposed_since=NOW - 754)
+    felt = ProbeSummary(5760, 3, 10.12, {}, (ProbeSession("default", "zk-0", "zk-0", 9, 0, 0.1, 0, 9, 1),))
+    line = " · ".join(spoken(figures.figures(run, of(2), sample(0, 0), felt, NOW, short=True)))
+    assert "exposed 12:34" in line
+    assert "writes lost 1" in line
+    assert len(line) <= 78
+
+
+def test_a_probe_that_only_reads_claims_nothing_about_writes() -> None:
+    assert plain(figures.felt(ProbeSummary(500, 2, 0.7))) == "reads failed 2 · longest gap 0.7 s"
 
 
 @pytest.mark.parametrize("state", ["claim", "gates", "drained", "hold", "uncordon"])
@@ -119,6 +186,24 @@ def test_a_blocked_gate_comes_first_with_its_reason_its_age_and_its_key(name: Ga
     assert gate.action.text in told
     others = [other.value for other in GateName if other is not name]
     assert all(f"✓ {other} " in told for other in others)
+
+
+def test_what_zktui_can_do_itself_is_offered_on_its_own_key() -> None:
+    run = states.gone_for_good()
+    assert "press f  taint node-3 as out of service" in said(gates.middle(run, NOW)[1])
+    offer = gates.offered(run)
+    assert offer is not None
+    assert offer.typed == POWERED_OFF
+    assert gates.offered(states.blocked(GateName.LANDING)) is None
+
+
+@pytest.mark.parametrize("state", ["gates", "hold", "blocked-quorum", "paused", "placed"])
+def test_the_note_stands_above_all_else(state: str) -> None:
+    run = replace(states.STATES[state](), note="disk of node-3, ann")
+    assert said(gates.middle(run, NOW)[1]).startswith(" note  disk of node-3, ann")
+    assert "disk of node-3, ann" in said(
+        summary.rows(replace(states.ended(RunStatus.FAILED), note="disk of node-3, ann"))
+    )
 
 
 def test_a_member_that_does_not_leave_is_told_as_such() -> None:
@@ -329,6 +414,65 @@ def test_a_review_shows_order_reasons_findings_and_what_would_unblock(narrow: bo
     assert "1 evicted, 1 stay, 1 refused" in text
     assert "1 → 0" in text
     assert "ignore-daemonsets" in text
+
+
+def test_a_review_counts_each_step_on_paper() -> None:
+    lines = said(plan.simulated(states.steps())).splitlines()
+    assert lines[0].split() == ["BUDGET", "SERVING"]
+    assert [line.split()[0] for line in lines[1:]] == [str(n) for n in range(1, len(lines))]
+    assert "cordon node-1 ahead" in lines[4]
+    assert "evict web-1 from node-3" in lines[7]
+    assert lines[7].rstrip().endswith("0: waits")
+    assert lines[8].split("   ")[-1].strip() == "2, majority 2"
+    assert "1 → 0" in lines[8]
+    assert "zk-2 is back on node-4" in lines[9]
+    assert "0 → 1" in lines[9]
+
+
+def test_other_pods_are_counted_on_paper_and_those_that_wait_are_not() -> None:
+    waits = PlanStep("node-3", PlanAct.EVICT, "web-9", "shop", allowed_before=0, waits=True)
+    many = [PlanStep("node-3", PlanAct.EVICT, f"web-{n}", "shop") for n in range(3)]
+    lines = said(plan.simulated([*many, waits, many[0]])).splitlines()[1:]
+    assert len(lines) == 3
+    assert "3 other pods" in lines[0]
+    assert "web-9" in lines[1]
+    assert "web-0" in lines[2]
+
+
+def test_a_review_says_who_feels_it_and_whether_a_session_may_end() -> None:
+    text = said(plan.rows(states.review(), narrow=False))
+    assert "zk-2  31 connections, 6 watches, 2 ephemeral znodes" in text
+    assert "zk-0  9 connections" in text
+    assert "about 4.0 s; a session may time out after 6.0 s." in text
+    silent = replace(states.member(0), connections=None, watches=None, ephemerals=None)
+    base = states.review()
+    short = replace(base, nodes=(replace(base.nodes[1], members=(silent,)),), gap=8.0)
+    text = said(plan.rows(short, narrow=False))
+    assert "zk-0  not told by this member" in text
+    assert "some may end, with their ephemeral znodes" in text
+
+
+def test_a_review_says_what_the_order_saves_and_what_is_cordoned_ahead() -> None:
+    base = states.review()
+    text = said(plan.rows(base, narrow=False))
+    assert "2 evictions and 1 election less" in text
+    assert "node-1 cordoned ahead, right before node-3." in text
+    assert "c to leave that out" in text
+    without = replace(base, options=replace(base.options, cordon_ahead=False), nodes=(base.nodes[2],))
+    text = said(plan.rows(without, narrow=False))
+    assert "c to cordon ahead where there is room" in text
+    assert "no-cordon-ahead" in text
+
+
+def test_what_has_to_be_acknowledged_is_said_first() -> None:
+    base = states.review(Level.INFO)
+    told = plan.answer(base)
+    assert (told.light, told.word) == (Light.WAITING, "READ THIS")
+    assert told.sentence.startswith("No budget covers zk")
+    assert "k to go on all the same" in said(plan.findings(base))
+    known = replace(base, options=replace(base.options, acknowledged=frozenset({"no-budget"})))
+    assert plan.answer(known).word == "READY"
+    assert "acknowledged by you" in said(plan.findings(known))
 
 
 def test_a_journal_line_from_outside_stays_text() -> None:

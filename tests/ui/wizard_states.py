@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from tests.ui.fakes import NOW, WALL
 from zktui.core.kube import PodKey
+from zktui.core.ports import ProbeSession, ProbeSummary
 from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.journal import MemoryJournal
 from zktui.maintenance.model import (
+    POWERED_OFF,
     Action,
     ActionKind,
     BudgetSample,
@@ -27,7 +29,9 @@ from zktui.maintenance.model import (
     NodeStep,
     Options,
     Plan,
+    PlanAct,
     PlannedMember,
+    PlanStep,
     PodRun,
     PodStep,
     PodVerdict,
@@ -52,6 +56,7 @@ class StillEngine:
         self.timeline = timeline
         self.members = members
         self.journal = MemoryJournal()
+        self.probe: ProbeSummary | None = None
         self.commands: list[Command] = []
         self._readers: set[asyncio.Event] = set()
 
@@ -74,7 +79,8 @@ class StillEngine:
 
 
 def member(number: int, mode: Mode = Mode.FOLLOWER, lands: tuple[str, ...] = ("node-4",)) -> PlannedMember:
-    return PlannedMember(KEY, ZK[number], mode, True, Landing(lands), 1)
+    known = (9 + 11 * number, 3 * number or None, number or None)
+    return PlannedMember(KEY, ZK[number], mode, True, Landing(lands), 1, (), *known)
 
 
 def plan(options: Options | None = None, findings: tuple[Finding, ...] = ()) -> Plan:
@@ -88,7 +94,7 @@ def plan(options: Options | None = None, findings: tuple[Finding, ...] = ()) -> 
         (KEY,),
         (
             NodePlan("node-4", "uid-node-4", False, (), ()),
-            NodePlan("node-3", "uid-node-3", False, (member(2),), others),
+            NodePlan("node-3", "uid-node-3", False, (member(2),), others, ahead=("node-1",)),
             NodePlan("node-1", "uid-node-1", False, (member(0, lands=("node-3",)),), ()),
             NodePlan("node-2", "uid-node-2", False, (member(1, Mode.LEADER, ("node-1",)),), ()),
         ),
@@ -101,11 +107,48 @@ def plan(options: Options | None = None, findings: tuple[Finding, ...] = ()) -> 
             "node-4 carries no member and takes the first that moves",
             "zk-1 leads, so node-2 goes last: one election instead of two",
         ),
+        steps(),
+        "This order takes 2 evictions and 1 election less than the order given.",
+        4.0,
+        6.0,
     )
 
 
+def steps() -> tuple[PlanStep, ...]:
+    """The run of `plan` on paper: node-1 is cordoned ahead, so that zk-2 does not land there."""
+    made = [
+        PlanStep("node-4", PlanAct.CORDON),
+        PlanStep("node-4", PlanAct.HOLD),
+        PlanStep("node-4", PlanAct.UNCORDON),
+        PlanStep("node-1", PlanAct.CORDON_AHEAD),
+        PlanStep("node-3", PlanAct.CORDON),
+        PlanStep("node-3", PlanAct.EVICT, "web-0", "shop"),
+        PlanStep("node-3", PlanAct.EVICT, "web-1", "shop", allowed_before=0, allowed_after=0, waits=True),
+    ]
+    for node, number, lands in (("node-3", 2, "node-4"), ("node-1", 0, "node-3"), ("node-2", 1, "node-1")):
+        moves = PlanStep(node, PlanAct.EVICT, f"zk-{number}", "default", True, KEY, 1, 0, 2, 2)
+        made += [PlanStep(node, PlanAct.CORDON)] * (node == "node-2")
+        made += [
+            moves,
+            replace(moves, node=lands, act=PlanAct.RETURN, allowed_before=0, allowed_after=1, serving=3),
+            PlanStep(node, PlanAct.HOLD),
+            PlanStep(node, PlanAct.UNCORDON),
+        ]
+    return tuple(made)
+
+
+NO_BUDGET = Finding(
+    Level.WARN,
+    "No budget covers zk: the server says yes to every eviction",
+    "kubectl create poddisruptionbudget zk --selector app=zk --max-unavailable 1",
+    "no-budget",
+    acknowledge=True,
+    action=Action(ActionKind.CREATE_BUDGET, "default/zk", "create a budget for zk: maxUnavailable 1"),
+)
+
+
 def review(level: Level | None = None) -> Plan:
-    """A plan to review: clean, with warnings, or with something that stops it."""
+    """A plan to review: clean, with warnings, to be acknowledged (INFO), or with something that stops it."""
     if level is None:
         return plan()
     warn = Finding(
@@ -116,6 +159,8 @@ def review(level: Level | None = None) -> Plan:
     )
     if level is Level.WARN:
         return plan(findings=(warn,))
+    if level is Level.INFO:
+        return plan(findings=(NO_BUDGET,))
     stop = Finding(Level.STOP, "web-0 uses emptyDir volumes (cache).", "--delete-emptydir-data", "emptydir")
     base = plan(findings=(warn,))
     nodes = list(base.nodes)
@@ -237,6 +282,17 @@ def final() -> Run:
     return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
 
 
+OUT_OF_SERVICE = Action(ActionKind.OUT_OF_SERVICE, "node-3", "taint node-3 as out of service", POWERED_OFF)
+
+
+def gone_for_good() -> Run:
+    """Blocked by a dead node: what zktui offers to do takes a typed word."""
+    why = "zk-2 terminates for 75 s on node-3, which is NotReady for 3 min"
+    unblock = "node-3 answers again, or is powered off"
+    closed = gate(GateName.RETURN, Standing.BLOCKED, why, unblock=unblock, action=OUT_OF_SERVICE, since=NOW - 15)
+    return away(PodStep.LEAVING, gates=(closed,))
+
+
 def stuck() -> Run:
     """Evicted, and it does not terminate."""
     why = "zk-2 terminates for 75 s, and had 30 s: is its node alive?"
@@ -261,7 +317,7 @@ def away(step: PodStep, **more: object) -> Run:
         fields["gone_at"] = NOW - 5.5
     if step is PodStep.PLACED:
         fields |= {"successor": PodKey("default", "zk-2", "uid-new"), "successor_node": "node-4"}
-    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(step, **(fields | more))))
+    return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(step, **(fields | more))), exposed_since=NOW - 7.0, spare=0)
 
 
 def back() -> PodRun:
@@ -274,6 +330,9 @@ def hold(*, waits: bool = False) -> Run:
     pod = zk2(PodStep.WAITS, evicted_at=NOW - 60.0, gone_at=NOW - 57.0, note="nowhere to land") if waits else back()
     run = at_node_3(NodeStep.HOLD, (*others_gone(), pod))
     note = "cordoned and empty, it is a candidate for removal by an autoscaler"
+    run = replace(run, note="swapping the disk, ann, back at 15:00")
+    if waits:
+        run = replace(run, exposed_since=NOW - 59.0, spare=0)
     return replace(run, nodes=(run.nodes[0], replace(run.nodes[1], note=note), *run.nodes[2:]))
 
 
@@ -319,6 +378,7 @@ STATES: dict[str, Callable[[], Run]] = {
     ),
     "leaving": lambda: away(PodStep.LEAVING),
     "stuck": stuck,
+    "dead-node": gone_for_good,
     "gone": lambda: away(PodStep.GONE),
     "placed": lambda: away(PodStep.PLACED, note="Ready, looks for a leader"),
     "drained": lambda: at_node_3(NodeStep.DRAINED, (*others_gone(), back())),
@@ -346,6 +406,8 @@ def timeline() -> tuple[BudgetSample, ...]:
 def engine(run: Run) -> StillEngine:
     """The run with a budget's history and a journal in which somebody else's text tries to be markup."""
     made = StillEngine(run, timeline())
+    sessions = tuple(ProbeSession("default", pod.name, pod.name, 1920, 0, 0.1, 0, writes=640) for pod in ZK)
+    made.probe = ProbeSummary(5760, 0, 0.1, {pod.name: 0.1 for pod in ZK}, sessions)
     told = (
         ("plan", "4 nodes: node-4, node-3, node-1, node-2"),
         ("cordon", "cordon node-3"),

@@ -1,4 +1,4 @@
-"""First screen: which nodes. It shows who is on each, so that the choice is an informed one."""
+"""First screen: which nodes, one by one, by label, or all that carry the ensemble; and who is on each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from zktui.core.view import View
 from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import Options
+from zktui.maintenance.selectors import parse_selector
 from zktui.session import Session
 from zktui.ui.painting import EVERY
 from zktui.ui.reach import app_of
@@ -28,6 +29,7 @@ from zktui.ui.widgets import grid
 from zktui.ui.widgets.columns import Column
 from zktui.ui.widgets.grid import Cell, Grid
 from zktui.ui.widgets.page import Page, Row, row
+from zktui.ui.widgets.prompt import Prompt
 
 COLUMNS = (
     Column("NODE", 10, 40),
@@ -53,10 +55,16 @@ class NodeGrid(Grid):
 
 
 class ChooseScreen(WizardScreen[None]):
-    """Marks nodes; Enter reviews the marked ones, or the one under the cursor."""
+    """Marks nodes; Enter reviews the marked ones, or the one under the cursor.
+
+    Labels and ensemble add to what is marked, as the options of `zktui maintain` do; what they found is seen before
+    anything is reviewed.
+    """
 
     STAGE = 0
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("e", "ensemble", "Ensemble's nodes"),
+        Binding("l", "label", "By label"),
         Binding("x", "clear", "Clear marks"),
         Binding("escape", "back", "Back"),
     ]
@@ -72,6 +80,11 @@ class ChooseScreen(WizardScreen[None]):
         super().__init__(session)
         self._key = ensemble
         self._options = Options()
+        self._prompt = Prompt()
+        self._before: frozenset[str] = frozenset()
+        """What was marked before a selector is typed."""
+        self._wrong = ""
+        """Why what is typed chooses nothing."""
         self.painted = -1
         """Revision of the view that is on screen."""
 
@@ -83,6 +96,7 @@ class ChooseScreen(WizardScreen[None]):
             told = Page(id="told")
             told.border_title = "Chosen"
             yield told
+        yield self._prompt
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -111,7 +125,8 @@ class ChooseScreen(WizardScreen[None]):
     def _tell(self, view: View) -> None:
         marks = self.query_one(Grid).marks
         chosen = [node for node in view.nodes if node.uid in marks]
-        self.query_one("#told", Page).show(_told(chosen, view, self._key))
+        wrong = [row([Piece(" ! ", Tone.WAITING)], [Piece(self._wrong)]), row()] if self._wrong else []
+        self.query_one("#told", Page).show([*wrong, *_told(chosen, view, self._key)])
 
     def on_grid_marked(self) -> None:
         self._tell(self.session.store.view())
@@ -121,6 +136,65 @@ class ChooseScreen(WizardScreen[None]):
 
     def action_clear(self) -> None:
         self.query_one(Grid).set_marks(frozenset())
+        self._mark(set(), "")
+
+    # -- many at once
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("ensemble", "label", "clear") and self._prompt.is_open:
+            return False  # its letters are typed into the question
+        return super().check_action(action, parameters)
+
+    def action_ensemble(self) -> None:
+        """Every node on which a member of the ensemble runs; of any, where none was chosen."""
+        view = self.session.store.view()
+        mine = [e for e in view.ensembles if self._key in (None, e.key)]
+        carrying = {member.pod.node for ensemble in mine for member in ensemble.members if not member.pod.finished}
+        self._mark({node.uid for node in view.nodes if node.name in carrying}, "No node carries a member now.")
+
+    def action_label(self) -> None:
+        self._before = self.query_one(Grid).marks
+        self._prompt.ask("label", "labels", "as kubectl's -l: pool=zk,zone in (a,b)")
+        self.refresh_bindings()
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """While it is typed, what it would mark is marked already."""
+        self._select(event.text)
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        self._select(event.text)
+        self._leave_prompt()
+
+    def on_prompt_cancelled(self) -> None:
+        self._select("")
+        self._leave_prompt()
+
+    def _leave_prompt(self) -> None:
+        self.query_one(Grid).focus()
+        self.refresh_bindings()
+
+    def _select(self, text: str) -> None:
+        grid_ = self.query_one(Grid)
+        grid_.set_marks(self._before)
+        if not text.strip():
+            self._mark(set(), "")
+            return
+        try:
+            wanted = parse_selector(text)
+        except ValueError as error:
+            self._mark(set(), f"{str(error).capitalize()}.")
+            return
+        nodes = self.session.store.view().nodes
+        self._mark({node.uid for node in nodes if wanted.matches(node.labels)}, f"No node has the labels {text}.")
+
+    def _mark(self, uids: set[str], none: str) -> None:
+        """Mark these too; `none` is what to say when there are none."""
+        nodes = self.query_one(Grid)
+        self._wrong = "" if uids else none
+        nodes.set_marks(nodes.marks | uids)
+        self._tell(self.session.store.view())
+
+    # -- what comes next
 
     def chosen(self) -> list[str]:
         """Names of the marked nodes, or of the one under the cursor."""
@@ -187,6 +261,8 @@ def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None) -> list[
     if not chosen:
         return [
             row(key("space", " "), "marks the node under the cursor."),
+            row(key("e", "     "), "marks all that carry the ensemble."),
+            row(key("l", "     "), "marks by label."),
             row(key("⏎", "     "), "reviews the marked nodes, or that one."),
             row(),
             row(" ", [Piece("A review reads and changes nothing.", Tone.DIM)]),

@@ -26,7 +26,8 @@ STAGES = ("choose", "review", "run")
 class WizardScreen(Fed, Screen[T]):
     """Title on top, footer below. The class `-narrow` is set on a terminal too small for panes side by side."""
 
-    STAGE: ClassVar[int] = 0
+    STAGE: ClassVar[int | None] = 0
+    """Where it is in STAGES; None: beside them."""
     DEFAULT_CSS = """
     WizardScreen { background: $background; }
     WizardScreen #title { height: 1; background: $panel; }
@@ -77,7 +78,7 @@ class WizardScreen(Fed, Screen[T]):
     def say(self, *pieces: Piece) -> None:
         """The title's left part: the stage and what it is about."""
         stages: list[Piece] = [Piece(" ")]
-        for number, stage in enumerate(STAGES):
+        for number, stage in enumerate(STAGES if self.STAGE is not None else ()):
             here = number == self.STAGE
             if here or not self.narrow:
                 stages.append(Piece(f"{number + 1} {stage} ", Tone.STRONG if here else Tone.DIM))

@@ -10,6 +10,8 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 
 KEYS = {ActionKind.UNCORDON: "u", ActionKind.OVERRIDE: "o", ActionKind.ABORT: "a"}
+"""What zktui does itself, by one more key, is `f`."""
+ACT = "f"
 BLANK = row()
 INDENT = 12
 """Cells before a gate's evidence."""
@@ -33,6 +35,12 @@ def uncordon_offered(run: Run) -> Action | None:
     """What a blocked gate offers on `u`: another node whose uncordon would open it."""
     offers = [gate.action for gate in run.blocked if gate.action is not None]
     return next((action for action in offers if action.kind is ActionKind.UNCORDON), None)
+
+
+def offered(run: Run) -> Action | None:
+    """What a blocked gate offers that zktui can do itself, on `f`."""
+    offers = [gate.action for gate in run.blocked if gate.action is not None]
+    return next((action for action in offers if action.kind not in KEYS), None)
 
 
 def title(run: Run, now: float) -> str:
@@ -74,7 +82,7 @@ def _reason(gate: Gate, now: float) -> list[Row]:
 
 
 def _action(action: Action) -> Row:
-    return row([Piece("   press"), *key(KEYS[action.kind], " ")], [Piece(action.text, Tone.STRONG)])
+    return row([Piece("   press"), *key(KEYS.get(action.kind, ACT), " ")], [Piece(action.text, Tone.STRONG)])
 
 
 def _gate(gate: Gate, now: float) -> list[Row]:
@@ -189,6 +197,11 @@ def returned(run: Run) -> list[Row]:
     return lines
 
 
+def noted(run: Run) -> list[Row]:
+    """The operator's note, above all else."""
+    return [row([Piece(" note  ", Tone.DIM)], [Piece(run.note, Tone.STRONG)]), BLANK] if run.note else []
+
+
 def stopped(run: Run) -> list[Row]:
     """What a pause or an abort under way means, above whatever else the pane shows."""
     if run.aborting:
@@ -245,7 +258,7 @@ def others(run: Run) -> list[Row]:
 def middle(run: Run, now: float) -> tuple[str, list[Row]]:
     """Title and rows of the middle pane while the run has not ended."""
     node = run.node
-    head = stopped(run)
+    head = [*noted(run), *stopped(run)]
     if run.gates:
         return title(run, now), [*head, *rows(run, now), *others(run)]
     if node is not None and node.step is NodeStep.HOLD:

@@ -100,6 +100,8 @@ CHOICES = (
         lambda options, seconds: replace(options, grace_period=seconds or None),
         lambda options: options.grace_period or 0,
     ),
+    _flag("cordon_ahead", "cordon nodes still to be drained, so that no member lands there", danger=False),
+    _flag("keep_node", "ask autoscalers to leave a cordoned node alone", danger=False),
 )
 
 
@@ -127,7 +129,7 @@ class OptionsScreen(ModalScreen[Options | None]):
         width: 78; max-width: 98%; height: auto;
         background: $background; border: round $primary; border-title-style: bold; padding: 1 1 0 1;
     }
-    OptionsScreen Grid { height: 8; }
+    OptionsScreen Grid { height: 10; }
     OptionsScreen #why { height: 1; margin: 1 0 0 0; padding: 0 2; color: $text-muted; }
     OptionsScreen #keys { margin: 1 0; padding: 0 2; height: auto; }
     """

@@ -1,17 +1,30 @@
-"""The review of a plan as rows: the order and what each node costs, why, and all that stands in the way."""
+"""The review of a plan as rows: the order and what each node costs, who feels it, and all that stands in the way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zktui.maintenance.model import Finding, HoldKind, Level, NodePlan, Options, Plan, PlannedMember, Verdict
+from zktui.maintenance.model import (
+    Finding,
+    HoldKind,
+    Level,
+    NodePlan,
+    Options,
+    Plan,
+    PlanAct,
+    PlannedMember,
+    PlanStep,
+    Verdict,
+)
 from zktui.ui.screens.wizard.standing import Answer, Light
-from zktui.ui.screens.wizard.words import STOP, Cell, count, key, role, span, table
+from zktui.ui.screens.wizard.words import NEXT, OK, STOP, Cell, count, key, listed, role, span, table
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 
 BLANK = row()
+OFFER = "f"
+"""The key for what zktui offers to do about a finding."""
 LEVELS = {
     Level.STOP: (f" {STOP} ", Tone.BLOCKED),
     Level.WARN: (" ! ", Tone.WAITING),
@@ -26,6 +39,10 @@ def answer(plan: Plan) -> Answer:
         first = sentence(*stops[0]).rstrip(".")
         more = f" And {count(len(stops) - 1, 'more reason')}." if len(stops) > 1 else ""
         return Answer(Light.BLOCKED, STOP, "STOP", f"{first}.{more}")
+    if asked := plan.unacknowledged:
+        first = sentence("", asked[0]).rstrip(".")
+        more = f" And {count(len(asked) - 1, 'more')}." if len(asked) > 1 else ""
+        return Answer(Light.WAITING, "!", "READ THIS", f"{first}.{more} Press k to go on all the same.")
     warnings = sum(finding.level is Level.WARN for _, finding in told(plan))
     cost = f"{count(plan.evictions, 'member eviction')} and {count(plan.elections, 'election')}.".capitalize()
     if plan.would_wait:
@@ -39,10 +56,11 @@ def answer(plan: Plan) -> Answer:
 
 def rows(plan: Plan, narrow: bool) -> list[Row]:
     """The whole review, in the order in which a person asks."""
-    lines = [row([Piece(" Order", Tone.STRONG)]), *_order(plan.nodes, narrow), BLANK]
-    if plan.reasons:
+    lines = [row([Piece(" Order", Tone.STRONG)]), *_order(plan.nodes, narrow), *_ahead(plan), BLANK]
+    if plan.reasons or plan.saves:
         lines.append(row([Piece(" Why this order", Tone.STRONG)]))
         lines += [row(" · ", [Piece(reason)]) for reason in plan.reasons]
+        lines += [row([Piece(f" {OK} ", Tone.SAFE)], [Piece(plan.saves, Tone.SAFE)])] if plan.saves else []
         lines.append(BLANK)
     found = findings(plan)
     if found:
@@ -53,6 +71,10 @@ def rows(plan: Plan, narrow: bool) -> list[Row]:
         lines += [row("     ", [Piece(f"{name}: {why}", Tone.DIM)]) for name, why in member.landing.why]
     if nowhere:
         lines.append(BLANK)
+    if feel := who_feels_it(plan):
+        lines += [row([Piece(" Who feels it", Tone.STRONG)]), *feel, BLANK]
+    if plan.steps:
+        lines += [row([Piece(" Step by step, as simulated", Tone.STRONG)]), *simulated(plan.steps), BLANK]
     return [*lines, row([Piece(" Options", Tone.STRONG)]), *options(plan.options)]
 
 
@@ -98,6 +120,102 @@ def _others(node: NodePlan) -> str:
     return ", ".join(words)
 
 
+def _ahead(plan: Plan) -> list[Row]:
+    """Which nodes are cordoned before their own turn; or that none is, where it was switched off."""
+    lines = [
+        row(
+            [Piece(f"   {NEXT} ", Tone.DIM)], [Piece(f"{listed(node.ahead)} cordoned ahead, right before {node.name}.")]
+        )
+        for node in plan.nodes
+        if node.ahead
+    ]
+    toggle = key("c", "to leave that out" if plan.options.cordon_ahead else "to cordon ahead where there is room")
+    if lines or not plan.options.cordon_ahead:
+        lines.append(row("     ", [Piece("press", Tone.DIM), *toggle]))
+    return lines
+
+
+def who_feels_it(plan: Plan) -> list[Row]:
+    """Clients of each member that moves, and whether a session could end while it does."""
+    cells: list[list[Cell]] = []
+    for member in (member for node in plan.nodes for member in node.members):
+        figures = (
+            (member.connections, "connection", "connections"),
+            (member.watches, "watch", "watches"),
+            (member.ephemerals, "ephemeral znode", "ephemeral znodes"),
+        )
+        known = [count(number, one, many) for number, one, many in figures if number is not None]
+        cells.append([Piece(f"   {member.pod.name}"), Piece(", ".join(known) or "not told by this member", Tone.DIM)])
+    lines = [row(line) for line in table(cells)]
+    if plan.session_timeout is not None:
+        outlived = plan.gap < plan.session_timeout
+        sign, tone = (OK, Tone.SAFE) if outlived else ("!", Tone.WAITING)
+        words = f"A client is without its member for about {span(plan.gap)}; a session may time out after "
+        end = "" if outlived else ": some may end, with their ephemeral znodes"
+        lines.append(row([Piece(f" {sign} ", tone)], [Piece(f"{words}{span(plan.session_timeout)}{end}.")]))
+    return lines
+
+
+def simulated(steps: Sequence[PlanStep]) -> list[Row]:
+    """The whole run on paper; other pods of a node are counted, and their budgets shown only where they would wait."""
+    cells: list[list[Cell]] = [[Piece(name, Tone.DIM) for name in ("   ", "", "BUDGET", "SERVING")]]
+    for number, node_steps in enumerate(_grouped(steps), 1):
+        step = node_steps[-1]
+        cells.append([Piece(f"{number:>4}", Tone.DIM), _act(node_steps), _allowed(step), _serving(step)])
+    return [row(line) for line in table(cells, ("right",))]
+
+
+def _grouped(steps: Sequence[PlanStep]) -> list[list[PlanStep]]:
+    """Evictions of other pods that follow each other on one node as one, but for those that would wait."""
+    groups: list[list[PlanStep]] = []
+    for step in steps:
+        last = groups[-1][-1] if groups else None
+        quiet = [each.act is PlanAct.EVICT and not each.member and not each.waits for each in (last, step) if each]
+        if last is not None and all(quiet) and last.node == step.node:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _act(steps: Sequence[PlanStep]) -> Piece:
+    step = steps[-1]
+    match step.act:
+        case PlanAct.CORDON_AHEAD:
+            return Piece(f"cordon {step.node} ahead")
+        case PlanAct.CORDON:
+            return Piece(f"cordon {step.node}")
+        case PlanAct.EVICT if step.member:
+            return Piece(f"evict {step.pod} from {step.node}", Tone.STRONG)
+        case PlanAct.EVICT:
+            what = f"{count(len(steps), 'other pod')}" if len(steps) > 1 else step.pod
+            return Piece(f"evict {what} from {step.node}")
+        case PlanAct.RETURN:
+            return Piece(f"{step.pod} is back on {step.node}")
+        case PlanAct.HOLD:
+            return Piece(f"hold {step.node}: it is yours")
+        case PlanAct.UNCORDON:
+            return Piece(f"uncordon {step.node}")
+
+
+def _allowed(step: PlanStep) -> Piece:
+    if step.allowed_before is None or (not step.member and not step.waits):
+        return Piece("")
+    words = f"{step.allowed_before} → {step.allowed_after}" if step.allowed_after is not None else "…"
+    if step.waits:
+        return Piece(f"{step.allowed_before}: waits", Tone.WAITING)
+    return Piece(words, Tone.SAFE if step.act is not PlanAct.EVICT or step.allowed_before else Tone.BLOCKED)
+
+
+def _serving(step: PlanStep) -> Piece:
+    """Voters that serve after the step, and what a majority needs of them."""
+    if step.serving is None or step.majority is None:
+        return Piece("")
+    spare = step.serving - step.majority
+    tone = Tone.BLOCKED if spare < 0 else Tone.WAITING if spare == 0 else Tone.SAFE
+    return Piece(f"{step.serving}, majority {step.majority}", tone)
+
+
 def _nowhere(node: NodePlan, member: PlannedMember) -> Row:
     tied = ": its volume is tied to that node" if member.landing.tied else ""
     text = f"{member.pod.name} has nowhere to go while {node.name} is cordoned{tied}. It comes back after the uncordon."
@@ -125,7 +243,13 @@ def findings(plan: Plan) -> list[Row]:
     for who, finding in told(plan):
         sign, tone = LEVELS[finding.level]
         lines.append(row([Piece(sign, tone)], [Piece(sentence(who, finding))]))
-        if finding.unblock:
+        if finding.acknowledge:
+            known = finding.code in plan.options.acknowledged
+            accepted = [Piece(f"{OK} acknowledged by you", Tone.SAFE)]
+            lines.append(row("   → ", accepted if known else [Piece("press"), *key("k", "to go on all the same")]))
+        if finding.action is not None:
+            lines.append(row("   → ", [Piece("press"), *key(OFFER, finding.action.text)]))
+        elif finding.unblock:
             weight = Tone.STRONG if finding.level is Level.STOP else Tone.DIM
             option = [Piece(" · press"), *key("o", "for options")] if finding.unblock.startswith("--") else []
             lines.append(row("   → ", [Piece(finding.unblock, weight), *option]))
@@ -148,6 +272,8 @@ def options(chosen: Options) -> list[Row]:
             ("delete-emptydir-data", chosen.delete_emptydir_data),
             ("force", chosen.force),
             ("accept-outage", chosen.accept_outage),
+            ("no-cordon-ahead", not chosen.cordon_ahead),
+            ("keep-node", chosen.keep_node),
         )
         if on
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -32,6 +33,8 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
     STAGE = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start", "Start"),
+        Binding("k", "acknowledge", "Acknowledge"),
+        Binding("c", "cordon_ahead", "Cordon ahead"),
         Binding("o", "options", "Options"),
         Binding("r", "again", "Review again"),
         Binding("escape", "back", "Back"),
@@ -86,9 +89,36 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
-            ready = self.plan is not None and self.plan.go and not self.session.desk.read_only
+            plan = self.plan
+            ready = plan is not None and plan.go and not plan.unacknowledged and not self.session.desk.read_only
             return True if ready else None
+        if action == "acknowledge":
+            return self.plan is not None and self.plan.go and bool(self.plan.unacknowledged)
+        if action == "cordon_ahead":
+            return bool(self._names[1:])
         return super().check_action(action, parameters)
+
+    def action_acknowledge(self) -> None:
+        """One finding at a time; nothing is read again, since nothing of the plan depends on it."""
+        if self.plan is None or not self.plan.unacknowledged:
+            return
+        finding = self.plan.unacknowledged[0]
+        lines = [row("", [Piece(f"{finding.text}.", Tone.STRONG)])]
+        lines += [row("", [Piece(f"Instead: {finding.unblock}", Tone.DIM)])] if finding.unblock else []
+
+        def answered(yes: bool | None) -> None:
+            if yes and self.plan is not None:
+                accepted = self._options.acknowledged | {finding.code}
+                self._options = replace(self._options, acknowledged=accepted)
+                self.plan = replace(self.plan, options=self._options)
+                self._paint()
+                self.refresh_bindings()
+
+        app_of(self).push_screen(Confirm("Go on all the same?", lines, "go on all the same", danger=True), answered)
+
+    def action_cordon_ahead(self) -> None:
+        self._options = replace(self._options, cordon_ahead=not self._options.cordon_ahead)
+        self.action_again()
 
     def action_options(self) -> None:
         app_of(self).push_screen(OptionsScreen(self._options), self._chosen)

@@ -15,27 +15,31 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from zktui.core.quorum import Quorum
+from zktui.core.ports import ProbeSummary
 from zktui.core.view import EnsembleView
 from zktui.core.zookeeper import EnsembleKey, Member
 from zktui.maintenance.journal import Journal
-from zktui.maintenance.model import Action, BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
+from zktui.maintenance.model import BudgetSample, Command, CommandKind, NodeStep, Run, RunStatus
 from zktui.session import Session
 from zktui.ui.reach import app_of
-from zktui.ui.screens.wizard import gates, journal, shape, steps, summary
+from zktui.ui.screens.wizard import asking, gates, journal, shape, steps, summary
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.confirm import Confirm
+from zktui.ui.screens.wizard.figures import figures
 from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.logs import LogsScreen
-from zktui.ui.screens.wizard.standing import answer
-from zktui.ui.screens.wizard.words import clock, listed, span
+from zktui.ui.screens.wizard.note import NoteScreen
+from zktui.ui.screens.wizard.standing import answer, safety
+from zktui.ui.screens.wizard.words import clock, span
 from zktui.ui.text import Piece, content, printable
 from zktui.ui.theme import Tone
-from zktui.ui.widgets.page import Page, Row, row
+from zktui.ui.widgets.page import Page, Row
 
 PAINTS_A_SECOND = 10
 TABS = ("now", "steps", "budget", "journal")
 PANES = Binding.Group("Panes")
+UNSKIPPABLE = (NodeStep.HOLD, NodeStep.UNCORDON, NodeStep.REJOIN, NodeStep.VERIFIED, NodeStep.LEFT_CORDONED)
+"""Steps from which the node is given back anyway."""
 
 
 class Runner(Protocol):
@@ -49,6 +53,8 @@ class Runner(Protocol):
     def members(self) -> tuple[Member, ...]: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def probe(self) -> ProbeSummary | None: ...
     def command(self, command: Command) -> None: ...
     def changes(self) -> AbstractAsyncContextManager[asyncio.Event]: ...
 
@@ -61,7 +67,10 @@ class RunScreen(WizardScreen[None]):
         Binding("space", "pause", "Pause"),
         Binding("space", "resume", "Resume"),
         Binding("u", "uncordon", "Uncordon"),
+        Binding("f", "act", "Do it"),
         Binding("o", "override", "Override"),
+        Binding("s", "skip", "Skip"),
+        Binding("n", "note", "Note"),
         Binding("a", "abort", "Abort"),
         Binding("l", "logs", "Logs"),
         Binding("d,escape", "back", "Detach", key_display="d"),
@@ -152,7 +161,9 @@ class RunScreen(WizardScreen[None]):
         members = shape.newest(view, self._engine.members)
         quorum = shape.quorum(view, members, now)
         self._head(run, now)
-        self.query_one(Band).tell(answer(run, quorum, now), *_figures(quorum, view, self._engine.timeline))
+        known = shape.figures(self._engine.timeline, view.budgets if view else ())
+        lines = figures(run, quorum, known, self._engine.probe, now, short=self.narrow)
+        self.query_one(Band).tell(answer(run, quorum, now), safety(run, self._key, quorum), lines)
         self._page("steps", steps.rows(run, now))
         title, lines = (summary.title(run), summary.rows(run)) if run.status.ended else gates.middle(run, now)
         self._page("now", lines, title)
@@ -189,7 +200,7 @@ class RunScreen(WizardScreen[None]):
         return self.session.clock.wall() - (now - (run.started_at if run.started_at is not None else now))
 
     def _head(self, run: Run, now: float) -> None:
-        number = len(run.plan.nodes)
+        number = len(run.nodes or run.plan.nodes)
         pieces = [Piece(f"  {number} {'node' if number == 1 else 'nodes'}", Tone.STRONG)]
         if run.node is not None and not run.status.ended and number > 1:
             pieces.append(Piece(f" · node {run.current + 1} of {number}: {run.node.name}"))
@@ -201,7 +212,7 @@ class RunScreen(WizardScreen[None]):
 
     def _offer(self) -> None:
         """Let the footer follow what can be done now."""
-        names = ("pause", "resume", "uncordon", "override", "abort", "back", "close")
+        names = ("pause", "resume", "uncordon", "act", "override", "skip", "note", "abort", "back", "close")
         offered = tuple(self.check_action(name, ()) for name in names)
         if offered != self._offered:
             self._offered = offered
@@ -225,6 +236,12 @@ class RunScreen(WizardScreen[None]):
                 return going and (held or gates.uncordon_offered(run) is not None)
             case "override":
                 return going and gates.overridable(run) is not None
+            case "act":
+                return going and gates.offered(run) is not None
+            case "skip":
+                return going and run.node is not None and run.node.step not in UNSKIPPABLE
+            case "note":
+                return not run.status.ended
             case "back":
                 return not run.status.ended
             case "close":
@@ -244,57 +261,42 @@ class RunScreen(WizardScreen[None]):
         if run.node is not None and run.node.step is NodeStep.HOLD:
             self._send(Command(CommandKind.UNCORDON, node=run.node.name))
         elif offer := gates.uncordon_offered(run):
-            self._ask_uncordon(offer)
+            command = Command(CommandKind.UNCORDON, typed=offer.target, node=offer.target)
+            self._ask(asking.uncordon(offer), command)
 
-    def _ask_uncordon(self, offer: Action) -> None:
-        lines = [
-            row("", [Piece(f"{offer.text}.", Tone.STRONG)]),
-            row(
-                "",
-                [Piece(f"! {offer.target} was not cordoned by this run: somebody may be at work on it.", Tone.WAITING)],
-            ),
-        ]
+    def action_act(self) -> None:
+        """What a blocked gate offers that zktui can do itself."""
+        if offer := gates.offered(self._engine.run):
+            self._ask(asking.act(offer), Command(CommandKind.ACT, typed=offer.typed, action=offer))
 
-        def confirmed(yes: bool | None) -> None:
-            if yes:
-                self._send(Command(CommandKind.UNCORDON, typed=offer.target, node=offer.target))
-
-        question = Confirm(f"Uncordon {offer.target}?", lines, "uncordon", word=offer.target, danger=True)
-        app_of(self).push_screen(question, confirmed)
+    def action_skip(self) -> None:
+        self._ask(asking.skip(self._engine.run), Command(CommandKind.SKIP))
 
     def action_abort(self) -> None:
-        run = self._engine.run
-        lines = [row("", [Piece("No other change is sent. What is in flight is still awaited and told.")])]
-        if run.cordoned:
-            left = f"{listed(run.cordoned)} stays cordoned until you uncordon it: nothing is uncordoned by itself."
-            lines.append(row("", [Piece(f"! {left}", Tone.WAITING)]))
-        app_of(self).push_screen(
-            Confirm("Stop this run?", lines, "stop the run", "let it go on", danger=True), self._aborted
-        )
-
-    def _aborted(self, yes: bool | None) -> None:
-        if yes:
-            self._send(Command(CommandKind.ABORT))
+        self._ask(asking.abort(self._engine.run), Command(CommandKind.ABORT))
 
     def action_override(self) -> None:
         """One gate, one step, by the pod's typed name; which gate is fixed when the question is asked."""
         run = self._engine.run
         gate, pod = gates.overridable(run), gates.gated(run)
-        if gate is None or pod is None:
-            return
-        name = gate.name
-        lines = [
-            row("", [Piece(f"{name.value}: {gate.evidence}", Tone.STRONG)]),
-            row("", [Piece("This gate alone, for this one step. It is written to the journal.")]),
-            row("", [Piece("! The ensemble may lose its quorum.", Tone.WAITING)]),
-        ]
+        if gate is not None and pod is not None:
+            self._ask(asking.override(gate, pod), Command(CommandKind.OVERRIDE, gate.name, pod.pod.name))
 
-        def confirmed(yes: bool | None) -> None:
+    def _ask(self, question: Confirm, command: Command) -> None:
+        """Send the command if the answer is yes. Both are fixed now, whatever the run does meanwhile."""
+
+        def answered(yes: bool | None) -> None:
             if yes:
-                self._send(Command(CommandKind.OVERRIDE, name, pod.pod.name))
+                self._send(command)
 
-        question = Confirm(f"Let {pod.pod.name} go all the same?", lines, "override", word=pod.pod.name, danger=True)
-        app_of(self).push_screen(question, confirmed)
+        app_of(self).push_screen(question, answered)
+
+    def action_note(self) -> None:
+        def written(text: str | None) -> None:
+            if text is not None and text != self._engine.run.note:
+                self._send(Command(CommandKind.NOTE, text=text))
+
+        app_of(self).push_screen(NoteScreen(self._engine.run.note), written)
 
     def _send(self, command: Command) -> None:
         before = self._engine.run.message
@@ -326,16 +328,3 @@ def _page(name: str, title: str, *, follow: bool = False) -> Page:
     page = Page(id=name, follow=follow)
     page.border_title = title
     return page
-
-
-def _figures(quorum: Quorum | None, view: EnsembleView | None, timeline: Sequence[BudgetSample]) -> list[Piece]:
-    """Quorum and budget, always in the same place and in the same width."""
-    if quorum is None:
-        return []
-    known = shape.figures(timeline, view.budgets if view else ())
-    allowed = known.allowed if known else None
-    return [
-        Piece(f"quorum {quorum.serving}/{quorum.voters}", Tone.SAFE if quorum.can_lose else Tone.WAITING),
-        Piece(f"can lose {quorum.can_lose}", Tone.DIM),
-        Piece(f"budget allows {'–' if allowed is None else allowed}", Tone.SAFE if allowed else Tone.WAITING),
-    ]

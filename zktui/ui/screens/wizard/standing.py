@@ -1,4 +1,4 @@
-"""One second's answer: is it safe? One word, one sign, one colour and one sentence for the whole run."""
+"""One second's answer: is it safe? One figure, word, sign and colour for the ensemble; another word for the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zktui.core.quorum import Health, Quorum
+from zktui.core.zookeeper import EnsembleKey
 from zktui.maintenance.model import NodeStep, PodRun, PodStep, Run, RunStatus
+from zktui.ui.alarm import unplanned
 from zktui.ui.screens.wizard.words import listed, span
 
 AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
@@ -29,6 +31,38 @@ class Answer:
     sign: str
     word: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """How many more voters may be lost, and whether that is as it should be; two short lines say what it counts."""
+
+    light: Light
+    sign: str
+    word: str
+    figure: str = ""
+    """What is set large: a number, or `x` or `?` where no number is true."""
+    lines: tuple[str, str] = ("more may", "be lost")
+
+
+UNSAFE = ("unknown is", "not safe")
+NOTHING = Safety(Light.IDLE, "–", "NO MEMBERS", "", ("no ensemble", "to judge"))
+
+
+def safety(run: Run, key: EnsembleKey | None, quorum: Quorum | None) -> Safety:
+    """The ensemble in one glance. None left to lose is amber while it is only what this run takes away, else red."""
+    if quorum is None or key is None:
+        return NOTHING
+    if quorum.health is Health.NO_QUORUM:
+        return Safety(Light.BLOCKED, "✖", "NO QUORUM", "x", ("nothing can", "be written"))
+    if quorum.health is Health.UNKNOWN:
+        return Safety(Light.WAITING, "?", "UNKNOWN", "?", UNSAFE)
+    figure = str(quorum.can_lose)
+    if quorum.can_lose:
+        return Safety(Light.SAFE, "●", "SAFE", figure)
+    if unplanned(run, key, quorum):
+        return Safety(Light.BLOCKED, "✖", "DANGER", figure)
+    return Safety(Light.WAITING, "▲", "EXPOSED", figure)
 
 
 def away(run: Run) -> tuple[PodRun, ...]:
@@ -87,7 +121,7 @@ def _going(run: Run, quorum: Quorum | None, now: float) -> Answer:
         return Answer(Light.WAITING, "…", "WAITING", f"{waiting[0].name.value.capitalize()}: {waiting[0].evidence}")
     if quorum is not None and quorum.health is Health.UNKNOWN:
         return Answer(Light.WAITING, "?", "UNKNOWN", f"Quorum is {quorum.phrase()}. Unknown is no: nothing is evicted.")
-    return Answer(Light.SAFE, "●", "SAFE", run.message or "Every member serves.")
+    return Answer(Light.SAFE, "▸", "WORKING", run.message or "Every member serves.")
 
 
 def _holding(run: Run, quorum: Quorum | None, now: float) -> Answer:

@@ -34,6 +34,8 @@ def rows(run: Run) -> list[Row]:
     if run.message:
         tone = Tone.BLOCKED if run.status is RunStatus.FAILED else Tone.STRONG
         lines += [row(" ", [Piece(run.message, tone)]), BLANK]
+    if run.note:
+        lines += [row([Piece(" note  ", Tone.DIM)], [Piece(run.note, Tone.STRONG)]), BLANK]
     lines += [row(line) for line in table([_node(node) for node in run.nodes])]
     lines += [BLANK, *_members(run), *_total(run)]
     return [*lines, *_left(run), *_never_back(run)]

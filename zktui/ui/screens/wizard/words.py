@@ -33,6 +33,13 @@ def clock(wall: float, *, seconds: bool = True) -> str:
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(wall))
 
 
+def stopwatch(seconds: float) -> str:
+    """A clock that runs: `0:07`, `12:34`, `1:02:03`."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
 def bar(done: float, needed: float, cells: int = 8) -> str:
     """Progress in blocks; full only when nothing is left."""
     share = 1.0 if needed <= 0 else min(1.0, max(0.0, done / needed))
