@@ -248,6 +248,30 @@ class Objects(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A Kubernetes Event to be written about an object, for whoever asks `kubectl describe` for it."""
+
+    api_version: str
+    kind: str
+    """Node, StatefulSet, …"""
+    namespace: str
+    """Of the object; empty for one that has none."""
+    name: str
+    uid: str
+    reason: str
+    """One word in CamelCase."""
+    message: str
+    """For people; at most 1,024 characters are kept."""
+    warning: bool = False
+
+
+class Announcer(Protocol):
+    async def announce(self, notice: Notice) -> Reply[str]:
+        """Write it once; the answer is the Event's name. Nothing depends on it."""
+        ...
+
+
 class DialError(OSError):
     """A pod's port can't be reached; the message says why in one line."""
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from zktui.core.kube import Lease, Node
-from zktui.core.ports import Clock, Cluster, Evicted, Members, Probe, ProbeSummary, Reply, Unanswered
+from zktui.core.ports import Announcer, Clock, Cluster, Evicted, Members, Probe, ProbeSummary, Reply, Unanswered
 from zktui.core.zookeeper import Member
 from zktui.maintenance.effects import (
     Begin,
@@ -32,10 +32,10 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.ending import words_left_behind
-from zktui.maintenance.facts import Facts
 from zktui.maintenance.journal import Journal, JournalError
 from zktui.maintenance.machine import step
 from zktui.maintenance.model import BudgetSample, Command, Event, Run, RunStatus
+from zktui.maintenance.proof import Proof
 from zktui.maintenance.state import State
 from zktui.maintenance.survey import survey
 from zktui.maintenance.timeline import Timeline
@@ -53,14 +53,19 @@ class Engine:
         journal: Journal,
         *,
         witness: Probe | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
-        """`witness` feels what clients feel while the run is under way; it is started and stopped here."""
+        """`witness` feels what clients feel while the run is under way; it is started and stopped here.
+
+        `announcer` writes Events on what the run touches.
+        """
         self._state = state
         self._cluster = cluster
         self._ask = members
         self._clock = clock
         self._journal = journal
-        self._witness = witness
+        self._proof = Proof(clock, self._append, witness, announcer)
+        self._concluding: asyncio.Task[None] | None = None
         self._timeline = Timeline()
         self._members: tuple[Member, ...] = ()
         self._waiters: set[asyncio.Event] = set()
@@ -92,7 +97,7 @@ class Engine:
     @property
     def probe(self) -> ProbeSummary | None:
         """What the probe's sessions have felt until now; None when there is no probe."""
-        return self._witness.summary() if self._witness is not None else None
+        return self._proof.felt
 
     def command(self, command: Command) -> None:
         """Acknowledged in `run` before this returns. A command that can't be followed is told in `run.message`."""
@@ -122,23 +127,32 @@ class Engine:
         except asyncio.CancelledError:
             await self._leave()
             raise
+        await self._conclude()
         return self.run
+
+    async def _conclude(self) -> None:
+        """Once, whoever waits for the end."""
+        if self._concluding is None:
+            self._concluding = asyncio.get_running_loop().create_task(self._proof.conclude())
+        await asyncio.shield(self._concluding)
 
     async def _leave(self) -> None:
         """Take no further step; a change that is under way is awaited, so that its outcome is in the journal."""
         self._stop_timer()
         while self._task is not None and not self._task.done() and not isinstance(self._state.busy, Survey):
             await asyncio.wait({self._task})
-        self._append(Event(0, 0.0, "note", f"zktui quits: the run is unattended. {words_left_behind(self.run)}"))
         self._ended.set()
         for task in (self._task, self._timer):
             if task is not None:
                 task.cancel()
+        await self._conclude()
+        self._append(Event(0, 0.0, "note", f"zktui quits: the run is unattended. {words_left_behind(self.run)}"))
 
     def _feed(self, event: Input) -> None:
         """One input: step, and start what it asks for. A defect ends the run and says what is cordoned."""
         if self._ended.is_set():
             return
+        before = self._state
         try:
             self._state, effects = step(self._state, event, self._clock.now())
             refused = self._carry_out(effects)
@@ -146,6 +160,7 @@ class Engine:
                 self._state, _ = step(self._state, Unrecorded(refused), self._clock.now())
         except Exception as error:  # noqa: BLE001 - a defect must end as a run that says what it left, not as silence
             self._defect(error)
+        self._proof.follow(before, self._state)
         self._end()
 
     def _end(self) -> None:
@@ -200,15 +215,8 @@ class Engine:
         ensembles = self._state.ensembles
         self._timeline.sample(facts, ensembles)
         self._members = tuple(member for e in ensembles for member in facts.members(e))
-        self._probe(facts)
+        self._proof.read(facts, ensembles)
         self._feed(Surveyed(facts))
-
-    def _probe(self, facts: Facts) -> None:
-        """Tell the probe the pods as they are now; one whose list could not be read stays as it was."""
-        for ensemble in self._state.ensembles if self._witness is not None else ():
-            listed = facts.pods.get(ensemble.key)
-            if self._witness is not None and listed is not None and listed.value is not None:
-                self._witness.start(ensemble, facts.members_pods(ensemble))
 
     async def _change(self, change: Change) -> None:
         sent_at = self._clock.now()

@@ -73,6 +73,10 @@ class Options:
     """Cordon nodes still to be drained ahead, where there is room elsewhere, so that no member lands there."""
     keep_node: bool = False
     """Ask autoscalers, by their own annotations, to leave a node alone while this run has it cordoned."""
+    probe: bool = True
+    """Keep a client session at each member while the run is under way, to tell what clients feel."""
+    probe_writes: bool = False
+    """Have those sessions write too, each to an ephemeral znode of its own in the root."""
     acknowledged: frozenset[str] = frozenset()
     """Codes of the findings that were read and accepted, among those that ask for it."""
 
@@ -540,8 +544,8 @@ class Event:
     wall: float
     kind: str
     """plan, claim, renew, release, gate, cordon, evict, reply, gone, placed, rejoined, drained, hold, uncordon,
-    verified, budget, quorum, pause, resume, abort, override, failed, done, note. `renew` keeps the lease and says
-    nothing new: a reader may leave it out."""
+    verified, budget, quorum, pause, resume, abort, override, failed, done, proof, note. `renew` keeps the lease and
+    says nothing new: a reader may leave it out."""
     text: str
     """One line for people."""
     node: str = ""
