@@ -39,13 +39,25 @@ def keep(turn: Turn) -> bool:
         if current is not None and current.holder == turn.state.holder:
             _adopt(turn, current)
         elif current is not None and namespace in turn.state.held and current.holder:
-            fail(turn, f"the lease {namespace}/{LEASE_NAME} was lost to {current.holder}")
+            fail(turn, _lost(turn, current))
             return False
         elif namespace not in turn.state.leases or current is not None:
             if reading is not None and reading.fresh(turn.now) and turn.now >= turn.state.lease_at:
                 _take(turn, namespace, current)
             return False
-    return _written(turn, RENEW_EVERY, NEWS_AFTER)
+    return _written(turn, RENEW_EVERY)
+
+
+def _lost(turn: Turn, lease: Lease) -> str:
+    """Whoever took this very run over goes on with it."""
+    lost = f"the lease {lease.namespace}/{lease.name} was lost to {lease.holder or 'someone who has released it since'}"
+    same = lease.annotations.get(RUN_ANNOTATION) == turn.run.id
+    return f"{lost}, where this run goes on: nothing is to be undone here" if same else lost
+
+
+def report(turn: Turn) -> None:
+    """Write down what has happened since the last renewal, where no change follows that would say it as well."""
+    _written(turn, RENEW_EVERY, NEWS_AFTER)
 
 
 def ready(turn: Turn, what: str, whom: str) -> bool:
@@ -54,8 +66,8 @@ def ready(turn: Turn, what: str, whom: str) -> bool:
     return _written(turn, RENEWED_LATELY, 0.0)
 
 
-def _written(turn: Turn, age: float, news: float) -> bool:
-    """Whether every lease was renewed within `age` seconds, and the state in it is not older than `news` seconds."""
+def _written(turn: Turn, age: float, news: float = float("inf")) -> bool:
+    """Whether every lease was renewed within `age` seconds, and what is not in it yet within `news` seconds."""
     state = turn.state
     lasting = to_record(state, lasting=True)
     for namespace in state.namespaces:
@@ -104,13 +116,14 @@ def _take(turn: Turn, namespace: str, current: Lease | None) -> None:
         acquired_at=turn.wall,
         renewed_at=turn.wall,
     )
+    judged_gone = state.takes.get(namespace) if namespace not in state.held else None
+    if judged_gone is not None and (current is None or current.resource_version != judged_gone):
+        fail(turn, _lost(turn, current) if current is not None else f"the lease {where} was deleted meanwhile")
+        return
     if current is None:
         _send(turn, mine, "claim", f"take the lease {where}")
         return
-    judged_gone = state.takes.get(namespace)
-    if current.holder and judged_gone != current.resource_version and not _expired(turn, current):
-        if judged_gone is not None:
-            fail(turn, f"the lease {where} was renewed or taken meanwhile by {current.holder}")
+    if current.holder and judged_gone is None and not _expired(turn, current):
         turn.tell(f"waiting for the lease {where}, held by {current.holder}")
         return
     other = unfinished_in(current, turn.run.id)

@@ -146,16 +146,24 @@ def _scope(turn: Turn) -> Scope:
 
 
 def _proceed(turn: Turn) -> None:
-    """After a reading: keep the leases, stop for strangers, and do the next thing of the node at work."""
+    """After a reading: keep the leases, do the next thing, and where that is no change, write down what is new."""
     if turn.state.closing is not None or turn.run.aborting:
         return
     claimed = claim.keep(turn)
-    if turn.state.busy is not None or turn.state.closing is not None:
-        return
+    if turn.state.busy is None and turn.state.closing is None:
+        _work(turn, claimed=claimed)
+    if claimed and turn.state.busy is None and turn.state.closing is None:
+        claim.report(turn)
+
+
+def _work(turn: Turn, *, claimed: bool) -> None:
+    """Stop for strangers, and do the next thing of the node at work."""
     if turn.state.winding_up:
         if claimed:
             close(turn, RunStatus.ABORTED, "Abandoned: nothing was changed")
         return
+    if turn.state.taken_up and not turn.state.held:
+        return  # whoever else takes it up at the same time may be faster
     if turn.run.status is RunStatus.PAUSED or skipping.pass_over(turn):
         return
     if _uncordon_also(turn, claimed=claimed) or _stranger(turn):

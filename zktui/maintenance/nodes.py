@@ -11,7 +11,7 @@ from zktui.maintenance import claim, cordoning, pods
 from zktui.maintenance.effects import CordonNode
 from zktui.maintenance.ending import fail
 from zktui.maintenance.listing import Listing, list_pods
-from zktui.maintenance.model import HoldKind, NodeStep, PodRun, PodStep, RunStatus
+from zktui.maintenance.model import RUN_ANNOTATION, HoldKind, NodeStep, PodRun, PodStep, RunStatus
 from zktui.maintenance.state import Turn, node_seen
 
 CORDON_TRIES = 5
@@ -40,6 +40,17 @@ def _gone_words(turn: Turn) -> str:
     node = turn.node
     other = node_seen(turn.facts, node.name) is not None
     return f"{node.name} is another node of the same name now" if other else f"{node.name} was deleted"
+
+
+def _nothing_to_drain(turn: Turn) -> None:
+    """The members that went down with the node are awaited all the same: the next node's gates rest on them."""
+    turn.set_node(cordoned_by_us=False)
+    turn.say("note", f"{_gone_words(turn)}: nothing to drain")
+    if any(p.member and p.step in AWAY for p in turn.node.pods):
+        turn.step_node(NodeStep.REJOIN, _gone_words(turn))
+    else:
+        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
+        next_node(turn)
 
 
 def _claim(turn: Turn, *, claimed: bool) -> None:
@@ -83,10 +94,7 @@ def _prepared(turn: Turn) -> bool:
     if read is None or turn.state.scope is None or not turn.state.scope.select:
         return False
     if _vanished(turn):
-        turn.set_node(cordoned_by_us=False)
-        turn.say("note", f"{_gone_words(turn)}: nothing to drain")
-        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
-        next_node(turn)
+        _nothing_to_drain(turn)
         return False
     if read.value is None or not read.fresh(turn.now):
         turn.tell(f"{node.name}: {read.why or 'read too long ago'}")
@@ -137,10 +145,7 @@ def _cordon(turn: Turn) -> None:
     """The answer to our cordon was lost or late: what does the node itself say?"""
     read = turn.facts.node.get(turn.node.name)
     if _vanished(turn):
-        turn.set_node(cordoned_by_us=False)
-        turn.say("note", f"{_gone_words(turn)}: nothing to drain")
-        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
-        next_node(turn)
+        _nothing_to_drain(turn)
     elif read is not None and read.value is not None:
         if read.value.unschedulable:
             _cordoned_already(turn, read.value)
@@ -151,6 +156,9 @@ def _cordon(turn: Turn) -> None:
 def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
     """Both ways. A refusal that reading again can't mend ends the run."""
     node, verb = change.node.name, "cordon" if change.unschedulable else "uncordon"
+    if cordoning.takes_off(change):
+        _tidied(turn, node, reply)
+        return
     ours = turn.run.node is not None and turn.node.name == node
     ahead = change.unschedulable and not ours
     match reply:
@@ -170,25 +178,46 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
                 turn.set_node(cordoned_by_us=False)
                 _after_uncordon(turn)
             return
-        case Unanswered(why=why, sent=sent):
+        case Unanswered(why=why):
             turn.say("reply", f"{verb} {node}: no answer ({why}); reading what came of it")
-            if sent and change.unschedulable:
-                # Named as ours until we know better: nothing may stay cordoned unnamed.
-                turn.set_named(node, cordoned_by_us=True)
-                turn.set(doubt=turn.state.doubt | {node})
         case Refused(code=code, message=message):
             turn.say("reply", f"{verb} {node}: {code}, {message}")
             if code not in (404, 409, 429) and code < 500:
                 fail(turn, f"{node} could not be {verb}ed: {message}")
                 return
+    unknown = _unknown(reply)
+    if unknown and change.unschedulable:
+        # Named as ours until we know better: nothing may stay cordoned unnamed.
+        turn.set_named(node, cordoned_by_us=True)
+        turn.set(doubt=turn.state.doubt | {node})
     tries = turn.state.cordon_tries + 1
     turn.set(cordon_tries=tries, cordon_at=turn.now + 0.5 * 2.0**tries)
     if not ours and not ahead:
         turn.set(uncordon_also="")
     if tries >= CORDON_TRIES:
         fail(turn, f"{node} could not be {verb}ed in {tries} tries")
-    elif ours and change.unschedulable and not isinstance(reply, Unanswered):
+    elif ours and change.unschedulable and not unknown:
         turn.step_node(NodeStep.CLAIM)
+
+
+def _tidied(turn: Turn, node: str, reply: Reply[Node]) -> None:
+    """Our annotations were asked to go from a node that is not ours to uncordon: tried once, and told."""
+    match reply:
+        case Answer():
+            words = "done"
+        case Refused(code=code, message=message):
+            words = f"{code}, {message}"
+        case Unanswered(why=why):
+            words = f"no answer ({why})"
+    turn.say("reply", f"annotations of {node}: {words}")
+    if turn.run.node is not None and turn.node.name == node:
+        turn.set_node(cordoned_by_us=False)
+        _after_uncordon(turn)
+
+
+def _unknown(reply: Reply[Node]) -> bool:
+    """It may have been carried out: nobody answered, or a gateway did that may have passed it on (5xx)."""
+    return reply.sent if isinstance(reply, Unanswered) else isinstance(reply, Refused) and reply.code >= 500
 
 
 def _enter_drain(turn: Turn) -> None:
@@ -263,30 +292,27 @@ def _uncordon(turn: Turn) -> None:
         turn.set_node(cordoned_by_us=False)
         turn.say("uncordon", f"{_gone_words(turn)}: nothing to uncordon")
         _after_uncordon(turn)
-    elif not node.cordoned_by_us:
-        cordoned = read is not None and read.value is not None and read.value.unschedulable
-        turn.say("uncordon", f"{node.name}: nothing to undo" + (", its cordon is someone else's" if cordoned else ""))
-        _after_uncordon(turn)
     elif read is None or read.value is None or not read.fresh(turn.now):
         turn.tell(f"{node.name}: {read.why if read is not None else 'not read'}")
-    elif not read.value.unschedulable:
-        _uncordoned_already(turn, read.value)
+    elif not node.cordoned_by_us or not read.value.unschedulable:
+        _nothing_to_undo(turn, read.value)
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", node.name):
         turn.tell(f"uncordoning {node.name}")
         change = CordonNode(read.value, False, cordoning.on_uncordon(read.value))
         turn.do(change, "uncordon", f"uncordon {node.name}")
 
 
-def _uncordoned_already(turn: Turn, seen: Node) -> None:
-    """Nothing to undo but our annotations, which kubectl uncordon leaves there."""
-    annotations = cordoning.on_uncordon(seen)
+def _nothing_to_undo(turn: Turn, seen: Node) -> None:
+    """But our annotations, which kubectl uncordon leaves there; the cordon stays as others have made it."""
+    annotations = cordoning.on_uncordon(seen) if seen.annotations.get(RUN_ANNOTATION) == turn.run.id else {}
     if not annotations:
         turn.set_node(cordoned_by_us=False)
-        turn.say("uncordon", f"{seen.name} has been uncordoned already")
+        words = "nothing to undo, its cordon is someone else's" if seen.unschedulable else "it is open already"
+        turn.say("uncordon", f"{seen.name}: {words}")
         _after_uncordon(turn)
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", seen.name):
-        text = f"{seen.name} has been uncordoned already: take our annotations off"
-        turn.do(CordonNode(seen, False, annotations), "uncordon", text)
+        text = f"{seen.name} was uncordoned by someone else: take our annotations off"
+        turn.do(CordonNode(seen, seen.unschedulable, annotations), "uncordon", text)
 
 
 def _after_uncordon(turn: Turn) -> None:

@@ -39,6 +39,8 @@ class Circumstances:
     source: str = ""
     """Where the run is taken up from, in words for its journal."""
     winding_up: bool = False
+    same_clock: bool = False
+    """The record was written on this machine: its times mean the same here."""
 
 
 def restore(record: Record, found: Circumstances) -> State:
@@ -87,10 +89,11 @@ def _at(record: Record, node: NodeRun) -> NodeStep:
 
 
 def _node(record: Record, index: int, node: NodeRun, found: Circumstances) -> NodeRun:
+    """Where clocks may differ by minutes a step begins anew: a hold that ends too late does no harm."""
     facts = found.facts
-    since = None
-    if node.since is not None:
-        since = found.now - max(0.0, facts.wall + (found.now - facts.at) - node.since)
+    since = found.now
+    if node.since is not None and found.same_clock:
+        since -= max(0.0, facts.wall + (found.now - facts.at) - node.since)
     ours = is_ours(record, node, facts.nodes.value)
     step = _at(record, node) if index == record.current else node.step
     if step is NodeStep.STOPPED:

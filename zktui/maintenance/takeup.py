@@ -93,6 +93,7 @@ class TakeUp:
             now=self._clock.now(),
             fate=partial(fate_of, found.events) if found.events else _nobody_knows,
             takes={n: lease.resource_version for n, lease in mine.items() if lease.resource_version},
+            same_clock=bool(found.events),
             source=self._source(found, record, ending=given.winding_up),
         )
         return replace(restore(record, whole), part=part)
