@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zktui.core.ports import Clock, Cluster, LogSource, Members, Place, Trees
+from zktui.core.ports import Clock, Cluster, LogSource, Members, Place, Probe, Trees
 from zktui.core.store import Store
 from zktui.maintenance.desk import Desk
 from zktui.settings import Settings
@@ -24,6 +24,8 @@ class Session:
     logs: LogSource
     trees: Trees
     desk: Desk
+    probe: Callable[[bool], Probe] | None = None
+    """A new probe, not started; with True it also writes."""
     begin: Callable[[], None] = lambda: None
     """Start the streams. A front end calls it once it is ready to show what comes: the interactive program after its
     first paint, since threads that start before it double the time to it."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zktui.cluster.connect import Connection
     from zktui.core.kube import Pod
     from zktui.headless.maintain import Request
+    from zktui.headless.probe import ProbeRequest
 
 
 GOODBYE = 0.5
@@ -49,6 +50,13 @@ def run_maintain(settings: Settings, request: Request) -> int:
     return _headless(settings, lambda session: maintain(session, request))
 
 
+def run_probe(settings: Settings, request: ProbeRequest) -> int:
+    """`zktui probe`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.probe import probe
+
+    return _headless(settings, lambda session: probe(session, request))
+
+
 def run_interactive(settings: Settings) -> int:
     """The interactive program. Returns its exit code; raises ZktuiError for what is wrong before the screen."""
     connection = _connected(settings)
@@ -64,7 +72,7 @@ def run_interactive(settings: Settings) -> int:
             except Exception as error:  # noqa: BLE001  # whatever it was, a run that goes on is not left alone
                 faults.add(error)
             faults.tell()
-            return await _see_out(session) or app.return_code or 0
+            return await _see_out(session, unattended=app.leaves_unattended) or app.return_code or 0
 
     return _run(settings, interact)
 
@@ -84,13 +92,18 @@ def _run(settings: Settings, work: Callable[[Faults], Coroutine[Any, Any, int]])
     return code or (EXIT_FAILED if faults.any else code)
 
 
-async def _see_out(session: Session) -> int:
-    """A run does not end with the screen, whether that was closed or crashed: it goes on in the terminal to its end."""
+async def _see_out(session: Session, *, unattended: bool) -> int:
+    """A run does not end with the screen, whether that was closed or crashed: it goes on in the terminal to its end.
+
+    But where it is to be left unattended.
+    """
     engine = session.desk.engine
     if engine is None or engine.run.status.ended:
         return 0
-    from zktui.headless.maintain import attend
+    from zktui.headless.maintain import attend, leave
 
+    if unattended:
+        return await leave(session.desk, engine.run)
     return await attend(engine)
 
 
@@ -122,6 +135,7 @@ def _connected(settings: Settings) -> Connection:
 async def open_session(settings: Settings, connection: Connection) -> AsyncGenerator[Session]:
     """A session over the connection, whose streams start with `Session.begin`. Closes both at the end."""
     from zktui.ensemble.polling import PodMembers
+    from zktui.ensemble.probe import SessionProbe
     from zktui.ensemble.tree import SessionTrees
     from zktui.ensemble.watcher import MemberWatcher
 
@@ -131,6 +145,10 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
     watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
     namespace = None if settings.all_namespaces else connection.place.namespace
     feeds = _Feeds(store, (*connection.sources(namespace), watcher))
+
+    def probe(writes: bool) -> SessionProbe:
+        return SessionProbe(connection.dialer, clock, writes=writes)
+
     desk = Desk(
         connection.cluster,
         members,
@@ -139,6 +157,8 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
         state_folder=settings.state,
         holder=holder(),
         read_only=settings.read_only,
+        witness=probe,
+        announcer=connection.announcer,
     )
     try:
         yield Session(
@@ -151,6 +171,7 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
             logs=connection.logs,
             trees=SessionTrees(connection.dialer),
             desk=desk,
+            probe=probe,
             begin=feeds.start,
         )
     finally:
