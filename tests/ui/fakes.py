@@ -215,7 +215,7 @@ class World:
         )
         settings = Settings(read_only=read_only, state=state)
         return Session(
-            settings, place, self.clock, self.store, cluster, members, self.logs, self.trees, made, self._begun
+            settings, place, self.clock, self.store, cluster, members, self.logs, self.trees, made, begin=self._begun
         )
 
     def _begun(self) -> None:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from tests.ui import wizard_states as states
 from tests.ui.fakes import World
 from tests.ui.pilots import app_of, painted, screen_text, until
+from zktui.core.zookeeper import Mode
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import CommandKind, GateName, RunStatus
 from zktui.session import Session
@@ -42,8 +43,13 @@ async def test_q_leaves_at_once_when_nothing_goes_on(session: Session, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("key", "commands", "exits"),
-    [("escape", [], False), ("l", [], True), ("a", [CommandKind.ABORT], True)],
+    ("key", "commands", "exits", "unattended"),
+    [
+        ("escape", [], False, False),
+        ("l", [], True, False),
+        ("w", [], True, True),
+        ("a", [CommandKind.ABORT], True, False),
+    ],
 )
 async def test_while_a_run_goes_on_leaving_is_asked_about(
     session: Session,
@@ -52,6 +58,7 @@ async def test_while_a_run_goes_on_leaving_is_asked_about(
     key: str,
     commands: list[CommandKind],
     exits: bool,
+    unattended: bool,
 ) -> None:
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
         left = leaves(pilot, monkeypatch)
@@ -59,11 +66,48 @@ async def test_while_a_run_goes_on_leaving_is_asked_about(
         await until(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
         await pilot.pause()
         assert "the run goes on in this terminal" in screen_text(pilot)
-        assert ", ".join(engine.run.cordoned) in screen_text(pilot)
+        assert f"Cordoned by it: {', '.join(engine.run.cordoned)}." in screen_text(pilot)
+        assert "zktui resume" in screen_text(pilot)
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))
         assert [command.kind for command in engine.commands] == commands
         assert bool(left) is exits
+        assert app_of(pilot).leaves_unattended is unattended
+
+
+@pytest.mark.parametrize("size", [WIDE, (80, 24)])
+async def test_leaving_says_what_is_not_as_it_was(
+    session: Session, engine: states.StillEngine, size: tuple[int, int]
+) -> None:
+    engine.become(states.hold(waits=True))
+    async with ZktuiApp(session).run_test(size=size) as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await pilot.pause()
+        text = screen_text(pilot)
+        for words in ("node 2 of 4, node-3, yours", "Cordoned by it: node-3.", "Not back yet: zk-2.", "zktui resume"):
+            assert words in text
+
+
+async def test_the_bell_rings_on_whatever_screen_is_open(
+    world: World, session: Session, engine: states.StillEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.become(states.STATES["gates"]())
+    rung: list[bool] = []
+    monkeypatch.setattr(ZktuiApp, "bell", lambda _: rung.append(True))
+    async with ZktuiApp(session).run_test(size=WIDE) as pilot:
+        await painted(pilot)
+        world.poll(Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER, errors={0: "timed out"})
+        await painted(pilot)
+        assert rung == []
+        world.clock.advance(1.9)
+        world.poll(Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER, errors={0: "timed out"})
+        await painted(pilot)
+        assert rung == []
+        world.clock.advance(0.2)
+        world.poll(Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER, errors={0: "timed out"})
+        await painted(pilot)
+        assert rung == [True]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,9 @@ from zktui.maintenance.model import (
     Options,
     Plan,
     RunStatus,
+    Unfinished,
 )
-from zktui.maintenance.refusals import RunUnderWay
+from zktui.maintenance.refusals import CannotBegin, RunUnderWay
 from zktui.ui.app import ZktuiApp
 from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.wizard import open_wizard
@@ -57,6 +58,29 @@ class FakeDesk:
         self.refusal: RunUnderWay | None = None
         self.answer = asyncio.Event()
         self.answer.set()
+        self.left: tuple[Unfinished, ...] = ()
+        """What nobody drives."""
+        self.looks = 0
+        self.taken: list[tuple[str, str, str]] = []
+        """What was asked for, of which run, and the word that was typed."""
+        self.refused: CannotBegin | None = None
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        self.looks += 1
+        return self.left
+
+    async def resume(self, which: Unfinished, typed: str = "") -> states.StillEngine:
+        return self._take("resume", which, typed)
+
+    async def abandon(self, which: Unfinished, typed: str = "") -> states.StillEngine:
+        return self._take("abandon", which, typed)
+
+    def _take(self, how: str, which: Unfinished, typed: str) -> states.StillEngine:
+        self.taken.append((how, which.run_id, typed))
+        if self.refused is not None:
+            raise self.refused
+        self.engine = states.engine(states.STATES["hold-waits" if how == "resume" else "aborted"]())
+        return self.engine
 
     async def review(self, nodes: Sequence[str], options: Options) -> Plan:
         self.reviews.append((tuple(nodes), options))

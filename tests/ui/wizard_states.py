@@ -38,6 +38,7 @@ from zktui.maintenance.model import (
     Run,
     RunStatus,
     Standing,
+    Unfinished,
     Verdict,
 )
 
@@ -422,3 +423,41 @@ def engine(run: Run) -> StillEngine:
     for number, (kind, text) in enumerate(told):
         made.journal.append(Event(0, WALL - 180 + 20 * number, kind, text))
     return made
+
+
+def unfinished(**changes: object) -> Unfinished:
+    """A run that was killed at its second node, on this machine: it may be taken up without a word."""
+    run = away(PodStep.WAITS)
+    base = Unfinished(
+        run.id,
+        "default",
+        "ann@desk/4242",
+        WALL - 7200,
+        WALL - 620,
+        RunStatus.RUNNING,
+        "zk-2 has nowhere to land and waits for the uncordon",
+        run.nodes,
+        ("node-3",),
+        ("zk-2",),
+        "swapping the disk, ann, back at 15:00",
+        Options(),
+        free=True,
+        wait=0.0,
+        word="",
+        next_step="zk-2 is awaited, then node-3 is yours again",
+        by_hand=("kubectl uncordon node-3", "kubectl wait --for=condition=Ready pod/zk-2 -n default --timeout=10m"),
+        here=True,
+    )
+    return replace(base, **changes)  # pyright: ignore[reportArgumentType]  # fields by name
+
+
+UNFINISHED: dict[str, Callable[[], Unfinished]] = {
+    "mine": unfinished,
+    "held": lambda: unfinished(holder="bob@bastion/77", renewed=WALL - 6, free=False, wait=9.0, here=False, word="w"),
+    "at-work": lambda: unfinished(renewed=WALL - 3, free=False, wait=None, word="w"),
+    "expired": lambda: unfinished(holder="bob@bastion/77", word="20260921-141008-k7", here=False),
+    "released": lambda: unfinished(
+        holder="", status=RunStatus.FAILED, away=(), message="zk-2 did not come back", note=""
+    ),
+    "refused": lambda: unfinished(refused="its record was written by a newer zktui", nodes=(), next_step=""),
+}

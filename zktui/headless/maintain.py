@@ -22,6 +22,7 @@ from zktui.headless import plan as plans
 from zktui.headless.console import interactive, interrupts, read_line
 from zktui.headless.output import say, say_json, warn
 from zktui.headless.status import SETTLE, nothing_found, settled
+from zktui.maintenance.desk import Desk
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.journal import to_json
 from zktui.maintenance.model import Command, CommandKind, Event, Hold, HoldKind, NodeStep, Options, Plan, Run, RunStatus
@@ -76,6 +77,14 @@ async def attend(engine: Engine) -> int:
     """Watch a run that somebody else began, from a plain terminal, to its end. Returns its exit code."""
     warn("The run goes on here. Ctrl-C stops it after what is in flight.")
     return await _Attendant(engine, jsonl=False, printed=len(engine.journal.events)).attend()
+
+
+async def leave(desk: Desk, run: Run) -> int:
+    """Leave a run that somebody else began as it stands: nobody drives it from now on."""
+    warn("Waiting for what is in flight.")
+    await desk.leave()
+    warn(f"The run is unattended. {_leftovers(run)}\nTo see where it stands: zktui where. To go on: zktui resume.")
+    return EXIT_INTERRUPTED
 
 
 def go_or_no_go(plan: Plan) -> int:

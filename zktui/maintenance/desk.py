@@ -139,6 +139,30 @@ class Desk:
         """
         return self._start(await self._take_up.to_end(await self._taken(which, typed)))
 
+    async def act(self, action: Action, typed: str = "") -> str:
+        """Do what a finding offers, outside of a run: read afresh, with each change in a journal before it is sent.
+
+        What was done, in one sentence. Raises ReadOnlyError, RunUnderWay, and CannotBegin when it is not done.
+        """
+        self._may_change()
+        known = tuple(e.ensemble for e in self._view().ensembles)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._clock.wall()))
+        path = self._folder / "acts" / f"{stamp}-{secrets.token_hex(2)}.jsonl"
+        try:
+            journal = FileJournal(path)
+        except JournalError as error:
+            raise CannotBegin(str(error), "Nothing is done without a journal: make room.") from error
+        try:
+            return await act(self._cluster, self._members, self._clock, journal, known, action, typed)
+        finally:
+            journal.close()
+
+    async def leave(self) -> None:
+        """Leave the run under way unattended: a change on its way is awaited, no other is begun. It can be resumed."""
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
     async def _taken(self, which: Unfinished, typed: str) -> Found:
         self._may_change()
         found = await self._lookout.look({which.namespace})

@@ -15,6 +15,7 @@ from textual.worker import WorkerFailed
 from zktui.errors import UsageError
 from zktui.maintenance.model import Command, CommandKind
 from zktui.session import Session
+from zktui.ui.alarm import Alarm
 from zktui.ui.painting import Painter
 from zktui.ui.screens.leave import LeaveScreen, Leaving
 from zktui.ui.screens.main import MainScreen
@@ -42,6 +43,10 @@ class ZktuiApp(App[None]):
         self.session = session
         self._on_fault = on_fault
         self.painter = Painter(session.store)
+        self.leaves_unattended = False
+        """The program ends, and the run under way is to be left as it is."""
+        alarm = Alarm(self.bell)
+        self.painter.watch(lambda view: alarm.watch(session.desk.engine.run if session.desk.engine else None, view))
         for theme in THEMES:
             self.register_theme(theme)
         wanted = session.settings.theme or DARK.name
@@ -56,7 +61,7 @@ class ZktuiApp(App[None]):
     def on_ready(self) -> None:
         # Threads that start before the first frame double the time to it.
         self.session.begin()
-        self.run_worker(self.painter.run(), name="painter")
+        self.run_worker(self.painter.run, name="painter")
 
     def on_resize(self, event: events.Resize) -> None:
         covered = isinstance(self.screen, TooSmallScreen)
@@ -96,6 +101,7 @@ class ZktuiApp(App[None]):
         def leave(how: Leaving | None) -> None:
             if how == "abort":
                 engine.command(Command(CommandKind.ABORT))
+            self.leaves_unattended = how == "unattended"
             if how is not None:
                 self.exit()
 

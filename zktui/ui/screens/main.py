@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from zktui.core.view import EnsembleView, View
 from zktui.core.zookeeper import EnsembleKey
+from zktui.maintenance.model import Unfinished
 from zktui.session import Session
 from zktui.ui.fed import Fed
 from zktui.ui.painting import Painter
@@ -40,6 +41,7 @@ class MainScreen(Fed, Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "maintain", "Maintain"),
+        Binding("u", "unfinished", "Unfinished run"),
         Binding("z", "zoom", "Zoom"),
         Binding("e", "ensembles", "Ensembles"),
         Binding("1", "focus_pane('ensemble')", "Ensemble", group=PANES),
@@ -84,6 +86,8 @@ class MainScreen(Fed, Screen[None]):
         self._chosen: EnsembleKey | None = None
         self._situation: Situation | None = None
         self._tab = "ensemble"
+        self._unfinished: tuple[Unfinished, ...] = ()
+        self._looked = False
         self._banner = Banner(id="banner")
         self._tabs = TabLine(TABS, id="tabs")
         self._words = Static(id="situation", markup=False)
@@ -145,7 +149,11 @@ class MainScreen(Fed, Screen[None]):
             engine.run if engine is not None else None,
             read_only=session.settings.read_only,
             tabbed=self.has_class("-tabbed"),
+            unfinished=len(self._unfinished),
         )
+        if not self._looked and view.ensembles:
+            self._looked = True
+            self.run_worker(self._look(show=True), name="main: unfinished runs", exclusive=True, group="unfinished")
         self._say(situation(view, session.place, session.settings))
         self._ensemble_pane.show(view, ensemble, figures=not self.has_class("-tabbed"))
         self._nodes_pane.show(view, ensemble)
@@ -176,6 +184,23 @@ class MainScreen(Fed, Screen[None]):
             top.styles.clear_rule("height")
         else:
             top.styles.height = wanted
+
+    # -- runs that nobody drives
+
+    async def _look(self, *, show: bool = False) -> None:
+        """Find out which runs are not over; `show` them, unless something else is on the screen by then."""
+        found = await self._session.desk.unfinished()
+        if found != self._unfinished:
+            self._unfinished = found
+            self.refresh_bindings()
+            self._paint(self._painter.view)
+        if show and found and self.is_current:
+            self.action_unfinished()
+
+    def on_screen_resume(self) -> None:
+        """Something was closed: a run may have been taken up, or left."""
+        if self._looked:
+            self.run_worker(self._look(), name="main: unfinished runs", exclusive=True, group="unfinished")
 
     # -- layout
 
@@ -211,6 +236,8 @@ class MainScreen(Fed, Screen[None]):
     # -- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  overrides
+        if action == "unfinished":
+            return bool(self._unfinished)
         if action == "ensembles":
             return len(self._painter.view.ensembles) > 1
         if action in ("focus_pane", "zoom", "maintain"):
@@ -242,6 +269,11 @@ class MainScreen(Fed, Screen[None]):
         from zktui.ui.screens.wizard import open_wizard  # noqa: PLC0415
 
         open_wizard(app_of(self), self._session, ensemble.key)
+
+    def action_unfinished(self) -> None:
+        from zktui.ui.screens.wizard.unfinished import UnfinishedScreen  # noqa: PLC0415  # likewise
+
+        app_of(self).push_screen(UnfinishedScreen(self._session, self._unfinished))
 
     def action_ensembles(self) -> None:
         from zktui.ui.screens.ensembles import EnsemblesScreen  # noqa: PLC0415  # likewise

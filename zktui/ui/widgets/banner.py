@@ -77,10 +77,13 @@ def stale_part(view: View) -> tuple[Part, ...]:
     return (Part((Piece(f"⚠ stale: {kind}{more}{age}", Tone.BLOCKED),)),)
 
 
-def run_part(run: Run | None) -> tuple[Part, ...]:
-    """A run that goes on while the wizard is closed, with the key that opens it again."""
+def run_part(run: Run | None, unfinished: int = 0) -> tuple[Part, ...]:
+    """A run that goes on while the wizard is closed, or that nobody drives, with the key that opens it again."""
     if run is None or run.status.ended or run.status is RunStatus.READY:
-        return ()
+        if not unfinished:
+            return ()
+        words = "unfinished run" if unfinished == 1 else f"{unfinished} unfinished runs"
+        return (Part((Piece(f"⚠ {words}", Tone.BLOCKED), Piece(" u", Tone.KEY))),)
     at = f"maintenance {run.current + 1}/{len(run.nodes)}"
     step = f" {run.node.step}" if run.node is not None else ""
     if run.blocked:
@@ -100,9 +103,18 @@ class Banner(Lines):
     """
 
     def paint(
-        self, view: View, ensemble: EnsembleView | None, place: Place, run: Run | None, *, read_only: bool, tabbed: bool
+        self,
+        view: View,
+        ensemble: EnsembleView | None,
+        place: Place,
+        run: Run | None,
+        *,
+        read_only: bool,
+        tabbed: bool,
+        unfinished: int = 0,
     ) -> None:
-        here = (*where(place, ensemble, read_only), *run_part(run))
+        """`unfinished` is how many runs nobody drives here."""
+        here = (*where(place, ensemble, read_only), *run_part(run, unfinished))
         stale = stale_part(view)
         if ensemble is None:
             self.show(Line(here, stale))
