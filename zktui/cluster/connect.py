@@ -6,6 +6,7 @@ import msgspec
 
 from zktui.cluster import wire
 from zktui.cluster.access import Access
+from zktui.cluster.announcing import EventWriter
 from zktui.cluster.execs import PodExec
 from zktui.cluster.heartbeat import Heartbeat
 from zktui.cluster.logs import PodLogs
@@ -31,6 +32,7 @@ class Connection:
         self._heartbeat = Heartbeat(self._transport, rhythm.beat)
         self.place: Place = access.place
         self.cluster = KubeCluster(self._transport)
+        self.announcer = EventWriter(self._transport)
         self.logs = PodLogs(self._transport)
         self.dialer = PortForward(access)
         self.objects = KubeObjects(self._transport)
@@ -86,6 +88,7 @@ class Connection:
         self._heartbeat.close()
         self.dialer.close()
         self.cluster.close()
+        self.announcer.close()
         self.objects.close()
         self.executor.close()
         self._access.close()
