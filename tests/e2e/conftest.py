@@ -37,7 +37,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Generator[ControlPlan
         cluster.down()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stage(real_stage: RealStage) -> RealStage:
     """Four real nodes and three real members in quorum."""
     return real_stage

@@ -257,6 +257,8 @@ CASES = (
         zktui_end=End.REFUSED,
         zktui_fates=(REFUSE, STAY),
     ),
+    Case("dry run", (MANAGED,), (GO,), dry=True),
+    Case("dry run, refused", (UNMANAGED,), (REFUSE,), End.REFUSED, (), (UNMANAGED_SAID,), ("--force",), dry=True),
     Case("a dozen, no option", DOZEN, DOZEN_REFUSED, End.REFUSED),
     Case("a dozen, dry run", DOZEN, DOZEN_GOES, options=ALL_OPTIONS, dry=True),
     Case("a dozen and a member", DOZEN, DOZEN_GOES, options=ALL_OPTIONS, with_member=True),
@@ -347,12 +349,12 @@ def table() -> str:
 
 
 def _line(case: Case) -> str:
-    options = " ".join(f"`{option}`" for option in case.options) or "–"
+    options = " ".join(f"`{option}`" for option in case.options)
     if case.by_label:
         options = "`--selector=kubernetes.io/hostname=NODE`; zktui: the names that `kubectl get nodes` finds by it"
     if case.dry:
-        options += " and `--dry-run=server`; zktui: `--plan`"
-    return f"| {_contents(case)} | {options} | {_end(case)} | {_fates(case)} |"
+        options = f"{options} `--dry-run=server`; zktui: `--plan`".strip()
+    return f"| {_contents(case)} | {options or '–'} | {_end(case)} | {_fates(case)} |"
 
 
 def _contents(case: Case) -> str:

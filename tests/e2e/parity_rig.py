@@ -63,7 +63,8 @@ class Rig:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         path = self.stage.folder / "parity.yaml"
-        path.write_text("\n---\n".join(json.dumps(each) for each in objects))
+        # The first line says that these are YAML's documents; else kubectl may take the whole for JSON's.
+        path.write_text("".join(f"---\n{json.dumps(each)}\n" for each in objects))
         self.must("apply", "-f", str(path))
 
     def get(self, *what: str) -> Any:

@@ -24,7 +24,11 @@ NOT_ON_EMBEDDED = {
 
 
 ON_KWOK = "test_budgets.py"
-NOT_ON_KWOK = {"test_a_terminating_pod_is_evicted_again": "its pods take no time to end"}
+NOT_ON_KWOK = {
+    "test_a_terminating_pod_is_evicted_again": "its pods take no time to end",
+    "test_one_eviction_at_a_time": "its pods are Ready from birth",
+    "test_an_unready_pod[AlwaysAllow]": "its pods are Ready from birth",
+}
 """Scenarios about objects alone, and those of them that kwok can't play, and why."""
 
 WITHIN = "troubled"

@@ -88,6 +88,8 @@ class Stage:
         kept = {
             k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "JAVA_HOME", "TERM", "PYTHONPATH")
         }
+        # Where there is no kubectl, the one that `make e2e` has built.
+        kept["PATH"] = f"{kept.get('PATH', os.defpath)}:{gobuild.binaries('kubernetes')}"
         return kept | {
             "HOME": str(self.folder),
             "KUBECONFIG": str(self.kubeconfig),
@@ -100,7 +102,7 @@ class Stage:
         return run([sys.executable, "-m", "zktui", *arguments], {**self.environment(), **environment}, timeout=timeout)
 
     def kubectl(self, *arguments: str, timeout: float = 60.0) -> Ended:
-        return run([kubectl_program() or "kubectl", *arguments], self.environment(), timeout=timeout)
+        return run(["kubectl", *arguments], self.environment(), timeout=timeout)
 
     def status(self) -> Any:
         """The one ensemble of `zktui status -o json`."""
