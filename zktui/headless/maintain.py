@@ -48,6 +48,7 @@ class Request:
     yes: bool = False
     hold: Hold | None = None
     output: Output = "text"
+    note: str = ""
 
 
 async def maintain(session: Session, request: Request) -> int:
@@ -67,10 +68,15 @@ async def maintain(session: Session, request: Request) -> int:
         warn("Nothing was changed.")
         return EXIT_FAILED
     try:
-        engine = session.desk.begin(plan)
+        engine = session.desk.begin(plan, request.note)
     except CannotBegin as refused:
         raise Blocked(refused.message, refused.hint) from refused
     return await _Attendant(engine, jsonl=request.output != "text").attend()
+
+
+async def watch(engine: Engine, *, jsonl: bool) -> int:
+    """Watch a run from a plain terminal, from its first line to its end. Returns its exit code."""
+    return await _Attendant(engine, jsonl=jsonl).attend()
 
 
 async def attend(engine: Engine) -> int:

@@ -14,7 +14,7 @@ from zktui.core.ports import Answer, Clock, Cluster, Members
 from zktui.core.zookeeper import Ensemble, EnsembleKey
 from zktui.maintenance.facts import Facts, Reading
 from zktui.maintenance.journal import Fate, fate_of, journals_of, path_for
-from zktui.maintenance.model import LEASE_NAME, RUN_ANNOTATION, NodeRun, NodeStep, Options, RunStatus, Unfinished
+from zktui.maintenance.model import LEASE_NAME, RUN_ANNOTATION, Hold, NodeRun, NodeStep, Options, RunStatus, Unfinished
 from zktui.maintenance.planning import plan
 from zktui.maintenance.record import Record
 from zktui.maintenance.refusals import CannotBegin, NotFree, WordMissing
@@ -49,13 +49,15 @@ class TakeUp:
         self._folder = folder
         self._holder = holder
 
-    async def to_resume(self, found: Found) -> State:
-        """The state from which the run goes on. Raises CannotBegin."""
+    async def to_resume(self, found: Found, hold: Hold | None = None) -> State:
+        """The state from which the run goes on; `hold` in place of its own. Raises CannotBegin."""
         record = found.record
         if record is None:
             raise CannotBegin(found.problem, "End it with zktui abort, or by hand: zktui where")
         if record.status is RunStatus.DONE:
             raise CannotBegin(f"Run {found.run_id} is done.")
+        if hold is not None:
+            record = replace(record, options=replace(record.options, hold=hold))
         ensembles = await self._ensembles(record.ensembles, stubs=False)
         names = names_left(record)
         scope = Scope(ensembles, names, decide=True, select=True, permissions=True)

@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from zktui.cli import duration, main, parser
+from zktui.cli import main
+from zktui.flags import duration, parser
 from zktui.core.kube import PodKey
 from zktui.core.text import count, printable, span
 from zktui.headless.maintain import exit_code, go_or_no_go, line
