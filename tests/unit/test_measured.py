@@ -1,0 +1,68 @@
+"""The page of measured figures: medians, the worst of them, and which runs a new measurement replaces."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import measured
+from tests.e2e.measured import Run
+
+RUN = Run(
+    shape="ours",
+    way="headless",
+    evictions=3,
+    elections=1,
+    below_majority=0.4,
+    without_leader=0.7,
+    acknowledged=900,
+    lost=0,
+    unchecked=0,
+    longest_gap=1.5,
+    seconds=60.0,
+    dwell=30.0,
+    blind=0.1,
+    trouble=[[3, 0.7]],
+)
+
+
+def runs(**values: list[float]) -> list[Run]:
+    """One run for each value of the fields named."""
+    (count,) = {len(found) for found in values.values()}
+    return [dataclasses.replace(RUN, **{name: found[at] for name, found in values.items()}) for at in range(count)]
+
+
+def line(text: str, way: str) -> list[str]:
+    (found,) = (line for line in text.splitlines() if line.startswith(f"| {way} |"))
+    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+
+
+def test_median_and_worst() -> None:
+    told = measured.tables(runs(seconds=[60.0, 58.0, 71.0], longest_gap=[1.5, 1.5, 4.1], elections=[1, 1, 2]))
+    assert line(told, "`zktui maintain --ensemble-nodes --yes`") == [
+        *("3", "3", "1 (2)", "0.4 s", "0.7 s", "1.5 s (4.1)", "0", "60 s (71)", "30 s (41)")
+    ]
+
+
+def test_a_member_that_could_not_be_asked_counts_as_a_loss() -> None:
+    assert line(measured.tables(runs(unchecked=[1])), "`zktui maintain --ensemble-nodes --yes`")[6] == "1"
+
+
+def test_beside_the_careful_order() -> None:
+    hand = dataclasses.replace(RUN, way="by-hand", seconds=25.0, dwell=0.0)
+    assert "`zktui maintain --ensemble-nodes --yes` 1.20 times" in measured.tables([RUN, hand])
+    assert "times" not in measured.tables([RUN])
+
+
+def test_a_new_measurement_replaces_the_old_one_of_its_shape_and_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "DATA", tmp_path / "measured.jsonl")
+    monkeypatch.setattr(measured, "PAGE", tmp_path / "measured.md")
+    other = dataclasses.replace(RUN, way="kubectl")
+    measured.keep([*runs(seconds=[90.0, 91.0]), other])
+    measured.keep([RUN])
+    assert measured.load() == [other, RUN]
+    assert measured.PAGE.read_text() == measured.page([other, RUN])
