@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zktui.checks.gather import Ports
+from zktui.checks.inspector import Inspector
 from zktui.core.clock import SystemClock
 from zktui.core.ports import Source
 from zktui.core.store import Store
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from zktui.core.kube import Pod
     from zktui.headless.maintain import Request
     from zktui.headless.probe import ProbeRequest
+    from zktui.headless.resume import Taking
 
 
 GOODBYE = 0.5
@@ -55,6 +58,27 @@ def run_probe(settings: Settings, request: ProbeRequest) -> int:
     from zktui.headless.probe import probe
 
     return _headless(settings, lambda session: probe(session, request))
+
+
+def run_check(settings: Settings, chapters: Sequence[str], output: str) -> int:
+    """`zktui check`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.check import check
+
+    return _headless(settings, lambda session: check(session, chapters, output))
+
+
+def run_where(settings: Settings, output: str) -> int:
+    """`zktui where`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.where import where
+
+    return _headless(settings, lambda session: where(session, output))
+
+
+def run_take_up(settings: Settings, taking: Taking) -> int:
+    """`zktui resume` and `zktui abort`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.resume import take_up
+
+    return _headless(settings, lambda session: take_up(session, taking))
 
 
 def run_interactive(settings: Settings) -> int:
@@ -171,6 +195,7 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
             logs=connection.logs,
             trees=SessionTrees(connection.dialer),
             desk=desk,
+            inspector=Inspector(Ports(connection.cluster, members, connection.objects, connection.executor, clock)),
             probe=probe,
             begin=feeds.start,
         )

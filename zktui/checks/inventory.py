@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from zktui.checks.places import Places
 from zktui.core.documents import Document
 from zktui.core.kube import Pod
 from zktui.core.ports import Answer, Executed, Refused, Reply
@@ -41,13 +42,16 @@ def known(reply: Reply[T], what: str) -> Known[T]:
 
 
 Documents = tuple[Document, ...]
+Commands = Mapping[str, Known[Executed]]
+"""By the name of what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
     """What was read in one member's container, each a command's outcome by the name of what was asked for."""
 
-    commands: Mapping[str, Known[Executed]] = field(default_factory=dict[str, Known[Executed]])
+    commands: Commands = field(default_factory=dict[str, Known[Executed]])
+    places: Places = field(default_factory=Places)
 
     def output(self, name: str) -> Known[str]:
         """Standard output of a command that ended well, without its last newline; else why there is none."""
@@ -93,3 +97,7 @@ class Inventory:
     nodes: Known[Documents] = field(default_factory=Known[Documents])
     sanity: Known[object] = field(default_factory=Known[object])
     """Outcome of the write-and-read round (`zktui.checks.sanity.Round`), when it was asked for."""
+
+    def in_pod(self, name: str) -> Inside:
+        """What was read in this pod's container; empty (not asked) for one that does not run."""
+        return self.inside.get(name, Inside())

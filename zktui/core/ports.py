@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from zktui.core.deltas import Batch, Kind
 from zktui.core.documents import Document
-from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
+from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Taint, Volume
 from zktui.core.logring import LogCursor, LogLine
 from zktui.core.zookeeper import Children, Ensemble, EnsembleConfig, MemberReport, MemberSessions, Znode
 
@@ -170,6 +170,22 @@ class Cluster(Protocol):
         """Set (or with None remove) annotations, with the UID as precondition."""
         ...
 
+    async def taint_node(self, node: Node, taint: Taint) -> Reply[Node]:
+        """Add one taint, with the node's UID and resourceVersion as preconditions; others stay as they are."""
+        ...
+
+    async def create_budget(self, budget: Budget) -> Reply[Budget]:
+        """Create a PodDisruptionBudget of this name, selector and maxUnavailable."""
+        ...
+
+    async def delete_claim(self, claim: Claim) -> Reply[bool]:
+        """Delete a PersistentVolumeClaim with its UID as precondition. True; it may be kept until its user is gone."""
+        ...
+
+    async def delete_pod(self, pod: PodKey) -> Reply[bool]:
+        """Delete a pod with its UID as precondition and its own grace: no budget is asked."""
+        ...
+
     async def evict(self, pod: PodKey, grace: int | None = None) -> Reply[Evicted]:
         """POST an eviction with the UID as precondition, once; never retried by the transport."""
         ...
@@ -296,6 +312,10 @@ class Members(Protocol):
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
         """The running configuration, from the first of the pods that tells it."""
+        ...
+
+    async def word(self, ensemble: Ensemble, pod: Pod, word: str, timeout: float = 4.0) -> Reply[str]:
+        """The reply to a four-letter word. Refused (code 403) where the server has it closed."""
         ...
 
     async def synced_read(self, ensemble: Ensemble, pod: Pod, timeout: float = 5.0) -> Reply[bool]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from zktui.core.kube import Pod, PodKey
-from zktui.core.ports import Answer, Clock, Dialer, DialError, Reply, Unanswered
+from zktui.core.ports import Answer, Clock, Dialer, DialError, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, MemberSessions, Mode
 from zktui.ensemble.session import Refusal, Session, SessionLost
 from zktui.ensemble.threads import Threads
@@ -117,6 +117,22 @@ class PodMembers:
             return Unanswered(f"no configuration in {CONFIG_TIMEOUT:g} s", asked)
         except RuntimeError as error:
             return Unanswered(str(error), asked, sent=False)
+
+    async def word(self, ensemble: Ensemble, pod: Pod, word: str, timeout: float = 4.0) -> Reply[str]:
+        """One four-letter word, as its server answers it."""
+        asked = self._clock.now()
+        if reason := _not_there(pod):
+            return Unanswered(reason, asked, sent=False)
+        try:
+            async with asyncio.timeout(timeout + _GRACE):
+                text = await self._threads.run(partial(ask, self._dialer, pod.key, ensemble.client_port, word, timeout))
+        except TimeoutError:
+            return Unanswered(f"no answer in {timeout:g} s", asked)
+        except (NoAnswer, OSError, RuntimeError) as error:
+            return Unanswered(_line(error), asked)
+        if shut := closed(text):
+            return Refused(403, "Forbidden", shut, asked)
+        return Answer(text, asked)
 
     async def synced_read(self, ensemble: Ensemble, pod: Pod, timeout: float = 5.0) -> Reply[bool]:
         """`sync`, then a read of `/`, in a session of its own through this very member: Answer(True), or Unanswered."""

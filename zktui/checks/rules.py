@@ -1,0 +1,19 @@
+"""All rules, in the order of the chapters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from zktui.checks.identity import identity
+from zktui.checks.inventory import Inventory
+from zktui.checks.model import Chapter, Check, Report, Rule
+
+RULES: tuple[Rule, ...] = (identity,)
+
+
+def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:
+    """Every check of these chapters (of all when none is named), in their order. Pure."""
+    found: list[Check] = [check for rule in RULES for check in rule(inventory)]
+    found.sort(key=lambda check: check.chapter)
+    wanted = tuple(check for check in found if not chapters or check.chapter in chapters)
+    return Report(inventory.ensemble.namespace, inventory.ensemble.name, wanted)
