@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from zktui.maintenance.effects import UpdateLease
-from zktui.maintenance.model import STATE_ANNOTATION, NodeStep, PodStep, Run, RunStatus
+from zktui.maintenance.model import STATE_ANNOTATION, JsonValue, NodeStep, PodStep, Run, RunStatus
 from zktui.maintenance.record import annotate
 from zktui.maintenance.state import Turn
 
@@ -15,7 +15,7 @@ def fail(turn: Turn, why: str) -> None:
     """Stop for good, without undoing anything."""
     if turn.state.closing is None:
         _stop_node(turn)
-        turn.say("failed", f"{why}. {left_behind(turn)}")
+        turn.say("failed", f"{why}. {left_behind(turn)}", data=_left_data(turn))
         turn.set(closing=RunStatus.FAILED)
         turn.set_run(message=f"{why}. {left_behind(turn)}")
 
@@ -25,7 +25,8 @@ def close(turn: Turn, status: RunStatus, why: str) -> None:
     if turn.state.closing is None:
         if status is RunStatus.ABORTED:
             _stop_node(turn)
-        turn.say("abort" if status is RunStatus.ABORTED else "done", f"{why}. {left_behind(turn)}")
+        kind = "abort" if status is RunStatus.ABORTED else "done"
+        turn.say(kind, f"{why}. {left_behind(turn)}", data=_left_data(turn))
         turn.set(closing=status)
         turn.set_run(message=f"{why}. {left_behind(turn)}")
 
@@ -38,6 +39,10 @@ def _stop_node(turn: Turn) -> None:
 
 def left_behind(turn: Turn) -> str:
     return words_left_behind(turn.run)
+
+
+def _left_data(turn: Turn) -> dict[str, JsonValue]:
+    return {"cordoned": [*turn.run.cordoned]}
 
 
 def words_left_behind(run: Run) -> str:

@@ -10,7 +10,7 @@ from zktui.maintenance.cordoning import watch_ahead
 from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
-from zktui.maintenance.model import NodeStep, PodRun, PodStep
+from zktui.maintenance.model import JsonValue, NodeStep, PodRun, PodStep
 from zktui.maintenance.state import LEFT, Turn, node_seen, pod_seen
 from zktui.maintenance.strangers import watch_foreign
 
@@ -177,7 +177,8 @@ def _unscheduled(turn: Turn, pod: PodRun, successor: Pod) -> None:
 
 def _placed(turn: Turn, pod: PodRun, successor: Pod, ensemble: Ensemble) -> None:
     if pod.successor_node != successor.node or pod.successor != successor.key or pod.step is not PodStep.PLACED:
-        turn.say("placed", f"{successor.name} is placed on {successor.node}", successor.key)
+        where: dict[str, JsonValue] = {"node": successor.node}
+        turn.say("placed", f"{successor.name} is placed on {successor.node}", successor.key, where)
         pod = turn.set_pod(
             pod.pod.uid, step=PodStep.PLACED, successor=successor.key, successor_node=successor.node, note=""
         )
