@@ -185,3 +185,16 @@ def lease_body(item: Lease) -> dict[str, object]:
     if item.renewed_at is not None:
         spec["renewTime"] = micro_time(item.renewed_at)
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
+
+
+def budget_body(item: Budget) -> dict[str, object]:
+    """A PodDisruptionBudget as policy/v1 JSON, to be created."""
+    requirements = item.selector.requirements if item.selector is not None else ()
+    expressions = [{"key": r.key, "operator": r.operator, "values": list(r.values)} for r in requirements]
+    allowed: int | str = int(item.max_unavailable) if item.max_unavailable.isdecimal() else item.max_unavailable
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"namespace": item.namespace, "name": item.name},
+        "spec": {"selector": {"matchExpressions": expressions}, "maxUnavailable": allowed},
+    }

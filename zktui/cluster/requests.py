@@ -10,9 +10,9 @@ import msgspec
 
 from zktui.cluster import decoding, wire
 from zktui.cluster.resources import BUDGETS, CLAIMS, LEASES, NODES, PODS, STATEFULSETS, VOLUMES, Resource
-from zktui.cluster.transport import MERGE_PATCH, Query, Transport, path_of
+from zktui.cluster.transport import MERGE_PATCH, STRATEGIC_PATCH, Query, Transport, path_of
 from zktui.cluster.workers import Workers
-from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
+from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Taint, Volume
 from zktui.core.ports import Answer, Evicted, Reply, Unanswered
 
 T = TypeVar("T")
@@ -86,6 +86,32 @@ class KubeCluster:
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
         body = {"metadata": {"uid": node.uid, "annotations": dict(annotations)}}
         return await self._patch_node(node, body, f"annotations of node {node.name}")
+
+    async def taint_node(self, node: Node, taint: Taint) -> Reply[Node]:
+        metadata = {"uid": node.uid, "resourceVersion": node.resource_version}
+        one = {"key": taint.key, "value": taint.value, "effect": taint.effect}
+        # Strategic: the list is joined by its key, so that what the others carry (timeAdded) is not lost.
+        body = {"metadata": metadata, "spec": {"taints": [one]}}
+        return await self._patch_node(node, body, f"taint {taint.key} of node {node.name}", STRATEGIC_PATCH)
+
+    async def create_budget(self, budget: Budget) -> Reply[Budget]:
+        path, decode = BUDGETS.path(budget.namespace), _decoder(wire.Budget, decoding.budget)
+        body = decoding.budget_body(budget)
+        what = f"creation of budget {budget.namespace}/{budget.name}"
+        return await self._change(what, lambda: self._transport.change("POST", path, body, decode))
+
+    async def delete_claim(self, claim: Claim) -> Reply[bool]:
+        path = CLAIMS.path(claim.namespace, claim.name)
+        return await self._delete(path, claim.uid, f"deletion of claim {claim.name}")
+
+    async def delete_pod(self, pod: PodKey) -> Reply[bool]:
+        return await self._delete(PODS.path(pod.namespace, pod.name), pod.uid, f"deletion of pod {pod.name}")
+
+    async def _delete(self, path: str, uid: str, what: str) -> Reply[bool]:
+        """The answer is the object as it is being deleted, or a Status: either way it was accepted."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        decode = _decoder(wire.Object, lambda _: True)
+        return await self._change(f"{what} ({uid})", lambda: self._transport.change("DELETE", path, body, decode))
 
     async def evict(self, pod: PodKey, grace: int | None = None) -> Reply[Evicted]:
         options: dict[str, object] = {"preconditions": {"uid": pod.uid}}
@@ -162,9 +188,9 @@ class KubeCluster:
 
         return await self._read(ask)
 
-    async def _patch_node(self, node: Node, body: object, what: str) -> Reply[Node]:
+    async def _patch_node(self, node: Node, body: object, what: str, kind: str = MERGE_PATCH) -> Reply[Node]:
         path, decode = NODES.path(name=node.name), _decoder(wire.Node, decoding.node)
-        return await self._change(what, lambda: self._transport.change("PATCH", path, body, decode, MERGE_PATCH))
+        return await self._change(what, lambda: self._transport.change("PATCH", path, body, decode, kind))
 
     async def _read(self, call: Callable[[], Reply[T]]) -> Reply[T]:
         at = self._transport.clock.now()

@@ -27,6 +27,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=wire.Object)
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 PAGE = 500
 """Objects in a page of a list, as kubectl and client-go ask for."""
 RELISTS = 3

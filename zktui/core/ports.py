@@ -314,16 +314,18 @@ class Members(Protocol):
         """The running configuration, from the first of the pods that tells it."""
         ...
 
-    async def word(self, ensemble: Ensemble, pod: Pod, word: str, timeout: float = 4.0) -> Reply[str]:
-        """The reply to a four-letter word. Refused (code 403) where the server has it closed."""
-        ...
-
     async def synced_read(self, ensemble: Ensemble, pod: Pod, timeout: float = 5.0) -> Reply[bool]:
         """`sync` and a read of `/` through this very member: proof that it has caught up with its leader."""
         ...
 
     async def sessions(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberSessions:
         """What `conf`, `cons` and `dump` tell of its clients' sessions, as far as they are open. Never raises."""
+        ...
+
+
+class Words(Protocol):
+    async def word(self, ensemble: Ensemble, pod: Pod, word: str, timeout: float = 4.0) -> Reply[str]:
+        """One member's reply to a four-letter word. Refused (code 403) where the server has it closed."""
         ...
 
 

@@ -1,8 +1,9 @@
-"""The operator's words, acknowledged at once: pause, resume, abort, uncordon, override, skip, note."""
+"""The operator's words, acknowledged at once: pause, resume, abort, uncordon, override, skip, note, act."""
 
 from __future__ import annotations
 
-from zktui.maintenance.effects import CordonNode, CreateLease, EvictPod, UpdateLease
+from zktui.maintenance import acting
+from zktui.maintenance.effects import Survey
 from zktui.maintenance.model import Command, CommandKind, NodeStep, PodStep, RunStatus
 from zktui.maintenance.skipping import skip
 from zktui.maintenance.state import Turn
@@ -27,12 +28,14 @@ def obey(turn: Turn, command: Command) -> None:
             skip(turn)
         case CommandKind.NOTE:
             _note(turn, command)
+        case CommandKind.ACT:
+            acting.obey(turn, command)
 
 
 def _in_flight(turn: Turn) -> str:
     """The change that has been sent and not answered; its outcome is awaited and told whatever is commanded."""
     busy = turn.state.busy
-    if isinstance(busy, EvictPod | CordonNode | CreateLease | UpdateLease):
+    if busy is not None and not isinstance(busy, Survey):
         return turn.run.in_flight or "the lease"
     return ""
 

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zktui.core.ports import Clock, Cluster, Members
+from zktui.core.ports import Announcer, Clock, Cluster, Members, Probe
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble, EnsembleKey, Mode
+from zktui.maintenance.acting import act
 from zktui.maintenance.choosing import choose_nodes
 from zktui.maintenance.claim import unfinished_in
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.journal import FileJournal, JournalError, path_for
 from zktui.maintenance.machine import begin
-from zktui.maintenance.model import Finding, Level, Options, Plan, Run, Unfinished
+from zktui.maintenance.model import Action, Finding, Hold, Level, Options, Plan, Run, Unfinished
 from zktui.maintenance.planning import plan
 from zktui.maintenance.record import too_large
 from zktui.maintenance.refusals import CannotBegin, PlanStopped, ReadOnlyError, RunUnderWay, Unacknowledged
@@ -41,14 +42,21 @@ class Desk:
         state_folder: Path,
         holder: str,
         read_only: bool,
+        witness: Callable[[bool], Probe] | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
-        """`holder` is who the lease will name (user@host); journals go to `state_folder`/runs."""
+        """`holder` is who the lease will name (user@host); journals go to `state_folder`/runs.
+
+        `witness` makes a run's probe, which also writes when it is given True; `announcer` writes Events.
+        """
         self._cluster = cluster
         self._members = members
         self._clock = clock
         self._view = store_view
         self._folder = state_folder
         self._holder = holder
+        self._witness = witness
+        self._announcer = announcer
         self._reviewed: dict[EnsembleKey, Ensemble] = {}
         self._lookout = Lookout(cluster, clock, state_folder, holder)
         self._take_up = TakeUp(cluster, members, clock, state_folder, holder)
@@ -125,12 +133,13 @@ class Desk:
         shown = [each for each in found if matters(each) and not self._under_way(each.run_id)]
         return tuple(describe(each, self._lookout.standing(each), selectors) for each in shown)
 
-    async def resume(self, which: Unfinished, typed: str = "") -> Engine:
-        """Take the run up and go on from where it stands. `typed` must be its word, where it has one.
+    async def resume(self, which: Unfinished, typed: str = "", *, hold: Hold | None = None) -> Engine:
+        """Take the run up and go on from where it stands. `typed` must be its word, where it has one; `hold` takes
+        the place of the run's own.
 
         Raises as `begin` does, NotFree (somebody may be at it), WordMissing, CannotBegin (see `Unfinished.refused`).
         """
-        return self._start(await self._take_up.to_resume(await self._taken(which, typed)))
+        return self._start(await self._take_up.to_resume(await self._taken(which, typed), hold))
 
     async def abandon(self, which: Unfinished, typed: str = "") -> Engine:
         """Take the run up only to end it: its lease is given up, nothing is uncordoned, what is cordoned is named.
@@ -188,7 +197,16 @@ class Desk:
             journal = FileJournal(path_for(self._folder, state.run.id, state.part))
         except JournalError as error:
             raise CannotBegin(str(error), "A run needs its journal: make room or name another state folder.") from error
-        self.engine = Engine(state, self._cluster, self._members, self._clock, journal)
+        options = state.run.plan.options
+        self.engine = Engine(
+            state,
+            self._cluster,
+            self._members,
+            self._clock,
+            journal,
+            witness=self._witness(options.probe_writes) if self._witness is not None and options.probe else None,
+            announcer=self._announcer,
+        )
         self.task = asyncio.get_running_loop().create_task(self.engine.drive())
         self.task.add_done_callback(lambda _: journal.close())
         return self.engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zktui.core.kube import Lease, Node, PodKey
+from zktui.core.kube import Budget, Claim, Lease, Node, PodKey, Taint
 from zktui.core.ports import Evicted, Reply
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.model import Command, Event
@@ -46,7 +46,39 @@ class UpdateLease:
     lease: Lease
 
 
-Change = CordonNode | EvictPod | CreateLease | UpdateLease
+@dataclass(frozen=True, slots=True)
+class AnnotateNode:
+    """Set annotations of this very node, or remove them with None."""
+
+    node: Node
+    annotations: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TaintNode:
+    node: Node
+    taint: Taint
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBudget:
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaim:
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    pod: PodKey
+
+
+Mend = TaintNode | CreateBudget | DeleteClaim | DeletePod
+"""What is done only when the operator asks for it by name (see `offers`)."""
+
+Change = CordonNode | AnnotateNode | EvictPod | CreateLease | UpdateLease | Mend
 """Sent once, never cancelled, answered by Replied; announced in the journal by the Record before it."""
 
 
@@ -64,7 +96,7 @@ class Wake:
     at: float
 
 
-Effect = Survey | CordonNode | EvictPod | CreateLease | UpdateLease | Record | Wake
+Effect = Survey | Change | Record | Wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +114,7 @@ class Replied:
     """The outcome of a change."""
 
     change: Change
-    reply: Reply[Evicted] | Reply[Node] | Reply[Lease]
+    reply: Reply[Evicted] | Reply[Node] | Reply[Lease] | Reply[object]
 
 
 @dataclass(frozen=True, slots=True)

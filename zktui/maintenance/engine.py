@@ -14,7 +14,9 @@ from dataclasses import replace
 from zktui.core.kube import Lease, Node
 from zktui.core.ports import Announcer, Clock, Cluster, Evicted, Members, Probe, ProbeSummary, Reply, Unanswered
 from zktui.core.zookeeper import Member
+from zktui.maintenance.acting import send
 from zktui.maintenance.effects import (
+    AnnotateNode,
     Begin,
     Change,
     CordonNode,
@@ -28,6 +30,7 @@ from zktui.maintenance.effects import (
     Surveyed,
     Told,
     Unrecorded,
+    UpdateLease,
     Wake,
     Woken,
 )
@@ -135,6 +138,7 @@ class Engine:
         if self._concluding is None:
             self._concluding = asyncio.get_running_loop().create_task(self._proof.conclude())
         await asyncio.shield(self._concluding)
+        self._end()
 
     async def _leave(self) -> None:
         """Take no further step; a change that is under way is awaited, so that its outcome is in the journal."""
@@ -146,7 +150,8 @@ class Engine:
             if task is not None:
                 task.cancel()
         await self._conclude()
-        self._append(Event(0, 0.0, "note", f"zktui quits: the run is unattended. {words_left_behind(self.run)}"))
+        text = f"zktui quits: the run is unattended. {words_left_behind(self.run)}"
+        self._append(Event(0, 0.0, "note", text, data={"cordoned": [*self.run.cordoned]}))
 
     def _feed(self, event: Input) -> None:
         """One input: step, and start what it asks for. A defect ends the run and says what is cordoned."""
@@ -220,14 +225,14 @@ class Engine:
 
     async def _change(self, change: Change) -> None:
         sent_at = self._clock.now()
-        reply: Reply[Evicted] | Reply[Node] | Reply[Lease]
+        reply: Reply[Evicted] | Reply[Node] | Reply[Lease] | Reply[object]
         try:
             reply = await self._send(change)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been carried out: unknown
             reply = Unanswered(f"{type(error).__name__}: {error}", sent_at)
         self._feed(Replied(change, reply))
 
-    async def _send(self, change: Change) -> Reply[Evicted] | Reply[Node] | Reply[Lease]:
+    async def _send(self, change: Change) -> Reply[Evicted] | Reply[Node] | Reply[Lease] | Reply[object]:
         match change:
             case EvictPod(pod, grace):
                 return await self._cluster.evict(pod, grace)
@@ -235,12 +240,16 @@ class Engine:
                 return await self._cluster.cordon(node, unschedulable, annotations)
             case CreateLease(lease):
                 return await self._cluster.create_lease(lease)
+            case UpdateLease(lease):
+                return await self._cluster.update_lease(lease)
+            case AnnotateNode(node, annotations):
+                return await self._cluster.annotate_node(node, annotations)
             case _:
-                return await self._cluster.update_lease(change.lease)
+                return await send(self._cluster, change)
 
     def _defect(self, error: Exception) -> None:
         why = f"A defect in zktui stopped the run ({type(error).__name__}: {error})."
         text = f"{why} {words_left_behind(self.run)}"
-        self._append(Event(0, 0.0, "failed", text))
+        self._append(Event(0, 0.0, "failed", text, data={"cordoned": [*self.run.cordoned]}))
         failed = replace(self.run, status=RunStatus.FAILED, message=text, ended_at=self._clock.now())
         self._state = replace(self._state, run=failed)

@@ -16,6 +16,7 @@ from zktui.core.zookeeper import Ensemble, Member, Mode
 from zktui.maintenance.facts import Facts, Reading
 from zktui.maintenance.landing import openings
 from zktui.maintenance.model import Action, ActionKind, Gate, GateName, Options, PlannedMember, PodStep, Standing
+from zktui.maintenance.offers import discard_offer
 from zktui.maintenance.returning import landing_gate, return_gate
 from zktui.maintenance.strangers import strangers
 
@@ -255,7 +256,7 @@ def _unsettled(facts: Facts, asked: Asked, moved: Moved, dwell: float, now: floa
     if successor is None:
         return Gate(name, Standing.WAITING, f"{moved.name} is not back yet", facts.at)
     if not successor.node:
-        action = uncordon_for(facts, asked.ensemble, asked.node)
+        action = uncordon_for(facts, asked.ensemble, asked.node) or discard_offer(successor, facts)
         why = f"{moved.name} is Pending{': ' + successor.message if successor.message else ''}"
         return Gate(name, Standing.BLOCKED, why, facts.at, unblock=action.text if action else "room", action=action)
     since = asked.good_since.get(successor.uid)

@@ -211,9 +211,14 @@ def _volume(pod: Pod, node: Node, terrain: Terrain) -> str:
         if (pod.namespace, claim) not in terrain.volumes:
             return f"where claim {claim} is stored is not known"
         volume = terrain.volumes[pod.namespace, claim]
-        if volume is not None and not _matches(volume.node_affinity, node):
+        if volume is not None and not fits_volume(volume, node):
             return f"volume {volume.name} can't be mounted there"
     return ""
+
+
+def fits_volume(volume: Volume, node: Node) -> bool:
+    """Whether the volume can be mounted on this node (VolumeBinding)."""
+    return _matches(volume.node_affinity, node)
 
 
 def no_room(pod: Pod, node: Node, terrain: Terrain) -> str:

@@ -12,10 +12,11 @@ from typing import cast
 from zktui.core.kube import Lease, Node
 from zktui.core.ports import Evicted, Reply
 from zktui.core.zookeeper import Ensemble
-from zktui.maintenance import claim, nodes, pods, skipping
+from zktui.maintenance import acting, claim, nodes, pods, skipping
 from zktui.maintenance.commands import obey
 from zktui.maintenance.cordoning import on_uncordon
 from zktui.maintenance.effects import (
+    AnnotateNode,
     Begin,
     CordonNode,
     CreateLease,
@@ -34,6 +35,7 @@ from zktui.maintenance.ending import close, end, left_behind, on_released, wind_
 from zktui.maintenance.journal import IN_DOUBT
 from zktui.maintenance.model import NodeRun, NodeStep, Plan, PodStep, Run, RunStatus
 from zktui.maintenance.observe import behind, observe
+from zktui.maintenance.planned import plan_data
 from zktui.maintenance.state import IDLE, LIVE, State, Turn
 from zktui.maintenance.strangers import foreign_drains, strangers
 from zktui.maintenance.survey import Scope
@@ -88,7 +90,7 @@ def _begin(turn: Turn) -> None:
         for pod in (p for n in run.nodes for p in n.pods if p.step is PodStep.EVICT):
             turn.say("note", f"{pod.pod.name}: {pod.note}", pod.pod, {"outcome": IN_DOUBT})
     names = ", ".join(node.name for node in run.nodes)
-    turn.say("plan", f"maintenance of {names}", data={"nodes": [n.name for n in run.nodes]})
+    turn.say("plan", f"maintenance of {names}", data=plan_data(turn.state))
     if run.note:
         turn.say("note", f"the operator notes: {run.note}", data={"note": run.note})
 
@@ -134,10 +136,12 @@ def _scope(turn: Turn) -> Scope:
     sorting = node is not None and (
         node.step in (NodeStep.PENDING, NodeStep.CLAIM) or (node.step is NodeStep.DRAIN and not state.listed)
     )
+    told = bool(state.uncordon_also) or state.asked is not None or bool(state.acting)
+    stuck = node is not None and any(pod.member and pod.step is PodStep.WAITS for pod in node.pods)
     return Scope(
         state.ensembles,
         (node.name,) if node is not None else (),
-        decide=missing or bool(state.uncordon_also) or (node is not None and node.step in deciding),
+        decide=missing or told or stuck or (node is not None and node.step in deciding),
         select=sorting,
         namespaces=others if node is not None and node.step is NodeStep.DRAIN else frozenset(),
         leaders=frozenset(leader.uid for leader in state.leaders.values()),
@@ -166,7 +170,7 @@ def _work(turn: Turn, *, claimed: bool) -> None:
         return  # whoever else takes it up at the same time may be faster
     if turn.run.status is RunStatus.PAUSED or skipping.pass_over(turn):
         return
-    if _uncordon_also(turn, claimed=claimed) or _stranger(turn):
+    if acting.go_on(turn, claimed=claimed) or _uncordon_also(turn, claimed=claimed) or _stranger(turn):
         return
     if turn.run.node is not None:
         nodes.work(turn, claimed=claimed)
@@ -217,6 +221,10 @@ def _settle(turn: Turn, replied: Replied) -> None:
             nodes.on_cordoned(turn, change, cast(Reply[Node], replied.reply))
         case CreateLease() | UpdateLease():
             claim.on_reply(turn, change, cast(Reply[Lease], replied.reply))
+        case AnnotateNode():
+            nodes.on_annotated(turn, change, cast(Reply[Node], replied.reply))
+        case _:
+            acting.on_reply(turn, change, replied.reply)
     if not isinstance(change, CreateLease | UpdateLease):
         turn.set(intent=None)
     if turn.run.pausing:

@@ -460,7 +460,7 @@ class Run:
         node = self.node
         if node is None:
             return ()
-        judged = (PodStep.GATE, PodStep.LEAVING)
+        judged = (PodStep.GATE, PodStep.LEAVING, PodStep.WAITS)
         return next((pod.gates for pod in node.pods if pod.step in judged and pod.gates), ())
 
     @property

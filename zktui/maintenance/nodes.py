@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from zktui.core.kube import Node
 from zktui.core.ports import Answer, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Mode
 from zktui.maintenance import claim, cordoning, pods
-from zktui.maintenance.effects import CordonNode
+from zktui.maintenance.effects import AnnotateNode, CordonNode
 from zktui.maintenance.ending import fail
 from zktui.maintenance.listing import Listing, list_pods
-from zktui.maintenance.model import RUN_ANNOTATION, HoldKind, NodeStep, PodRun, PodStep, RunStatus
-from zktui.maintenance.state import Turn, node_seen
+from zktui.maintenance.model import (
+    RUN_ANNOTATION,
+    Gate,
+    GateName,
+    HoldKind,
+    NodeStep,
+    PodRun,
+    PodStep,
+    RunStatus,
+    Standing,
+)
+from zktui.maintenance.offers import discard_offer
+from zktui.maintenance.state import Turn, node_seen, pod_seen
 
 CORDON_TRIES = 5
 AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
@@ -156,9 +167,6 @@ def _cordon(turn: Turn) -> None:
 def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
     """Both ways. A refusal that reading again can't mend ends the run."""
     node, verb = change.node.name, "cordon" if change.unschedulable else "uncordon"
-    if cordoning.takes_off(change):
-        _tidied(turn, node, reply)
-        return
     ours = turn.run.node is not None and turn.node.name == node
     ahead = change.unschedulable and not ours
     match reply:
@@ -200,8 +208,9 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
         turn.step_node(NodeStep.CLAIM)
 
 
-def _tidied(turn: Turn, node: str, reply: Reply[Node]) -> None:
+def on_annotated(turn: Turn, change: AnnotateNode, reply: Reply[Node]) -> None:
     """Our annotations were asked to go from a node that is not ours to uncordon: tried once, and told."""
+    node = change.node.name
     match reply:
         case Answer():
             words = "done"
@@ -304,7 +313,8 @@ def _uncordon(turn: Turn) -> None:
 
 def _nothing_to_undo(turn: Turn, seen: Node) -> None:
     """But our annotations, which kubectl uncordon leaves there; the cordon stays as others have made it."""
-    annotations = cordoning.on_uncordon(seen) if seen.annotations.get(RUN_ANNOTATION) == turn.run.id else {}
+    mine = seen.annotations.get(RUN_ANNOTATION) == turn.run.id
+    annotations: Mapping[str, str | None] = cordoning.on_uncordon(seen) if mine else {}
     if not annotations:
         turn.set_node(cordoned_by_us=False)
         words = "nothing to undo, its cordon is someone else's" if seen.unschedulable else "it is open already"
@@ -312,7 +322,7 @@ def _nothing_to_undo(turn: Turn, seen: Node) -> None:
         _after_uncordon(turn)
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", seen.name):
         text = f"{seen.name} was uncordoned by someone else: take our annotations off"
-        turn.do(CordonNode(seen, seen.unschedulable, annotations), "uncordon", text)
+        turn.do(AnnotateNode(seen, annotations), "note", text)
 
 
 def _after_uncordon(turn: Turn) -> None:
@@ -339,9 +349,24 @@ def _wait_for(turn: Turn, away: list[PodRun]) -> None:
     pod = away[0]
     where = f" on {pod.successor_node}" if pod.successor_node else ""
     turn.tell(f"{pod.pod.name}{where}: {pod.note or 'coming back'}")
+    _offer_to_discard(turn, pod)
     limit = turn.run.plan.options.timeout
     if limit > 0 and turn.waited(pod.pod.uid) > limit:
         fail(turn, f"{pod.pod.name} did not come back for longer than --timeout {limit:.0f} s")
+
+
+def _offer_to_discard(turn: Turn, pod: PodRun) -> None:
+    """It waits, and the node that its volume is tied to is gone for good: only its data can be given up."""
+    seen = pod_seen(turn.facts, pod.successor.uid, turn.node.name) if pod.successor is not None else None
+    action = discard_offer(seen, turn.facts) if seen is not None else None
+    gates: tuple[Gate, ...] = ()
+    if action is not None:
+        since = next((gate.since for gate in pod.gates), None) or turn.now
+        why = f"{pod.pod.name} waits for a volume that is tied to a node that does not exist any more"
+        at = turn.facts.volumes.at
+        gates = (Gate(GateName.LANDING, Standing.BLOCKED, why, at, unblock=action.text, action=action, since=since),)
+    if gates != pod.gates:
+        turn.set_pod(pod.pod.uid, gates=gates)
 
 
 def next_node(turn: Turn) -> None:

@@ -16,9 +16,6 @@ from zktui.maintenance.cordoning import run_of
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import Asked, judge
 from zktui.maintenance.model import (
-    POWERED_OFF,
-    Action,
-    ActionKind,
     Finding,
     Gate,
     HoldKind,
@@ -31,6 +28,7 @@ from zktui.maintenance.model import (
     PodVerdict,
     Verdict,
 )
+from zktui.maintenance.offers import out_of_service_offer
 from zktui.maintenance.ordering import Order, elections_of, order_of
 from zktui.maintenance.rehearsal import Move, Rehearsal, Visit
 from zktui.maintenance.review import ensemble_findings, member_findings, permission_findings
@@ -171,9 +169,8 @@ class _Review:
             return
         if node.ready is not True:
             text = f"{name} is not Ready: its kubelet can't end pods, so an eviction would never complete"
-            unblock = f"bring it back; or, once it is powered off, type “{POWERED_OFF}” to take it out of service"
-            action = Action(ActionKind.OUT_OF_SERVICE, name, f"take {name} out of service", POWERED_OFF)
-            yield Finding(Level.STOP, text, unblock, "not-ready", action=action)
+            action = out_of_service_offer(name)
+            yield Finding(Level.STOP, text, f"bring it back; or {action.text}", "not-ready", action=action)
         if node.unschedulable:
             run = run_of(node)
             who = f" by run {run}" if run else ""

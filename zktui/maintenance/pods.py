@@ -14,9 +14,11 @@ from zktui.maintenance.effects import EvictPod
 from zktui.maintenance.ending import fail
 from zktui.maintenance.gates import Asked, Moved, judge
 from zktui.maintenance.model import Gate, GateName, HoldKind, PodRun, PodStep, Standing
+from zktui.maintenance.offers import out_of_service_offer
 from zktui.maintenance.replies import Judged, Outcome, judge_reply
+from zktui.maintenance.returning import node_gate
 from zktui.maintenance.selection import overdue
-from zktui.maintenance.state import OPEN_STEPS, Turn, pod_seen
+from zktui.maintenance.state import OPEN_STEPS, Turn, node_seen, pod_seen
 
 GRACE_MARGIN = 30.0
 """Seconds beyond its grace after which a terminating pod is overdue."""
@@ -180,7 +182,10 @@ def _next_other(turn: Turn, others: list[PodRun]) -> None:
 
 
 def _other_gate(turn: Turn, pod: Pod) -> Gate | None:
-    """Its budget, as far as it could be read; where it could not, the server is left to judge."""
+    """Its node's kubelet, and its budget as far as it could be read; where it could not, the server judges."""
+    dead = node_gate(turn.facts, pod)
+    if dead is not None:
+        return replace(dead, since=turn.now)
     listed = turn.facts.budgets_in(pod.namespace)
     if not listed.fresh(turn.now):
         return None
@@ -280,12 +285,14 @@ def _watch_leaving(turn: Turn, pod: PodRun) -> None:
         turn.set_pod(pod.pod.uid, step=PodStep.SKIPPED, gates=(), note=late.text)
         return
     if waited > allowed:
-        why = (
-            f"{pod.pod.name} terminates for {waited:.0f} s, and had {allowed - GRACE_MARGIN:.0f} s: is its node alive?"
-        )
+        node = node_seen(turn.facts, turn.node.name)
+        dead = node is not None and node.ready is not True
+        alive = f"{turn.node.name} is not Ready" if dead else "is its node alive?"
+        why = f"{pod.pod.name} terminates for {waited:.0f} s, and had {allowed - GRACE_MARGIN:.0f} s: {alive}"
         since = next((gate.since for gate in pod.gates), None) or turn.now
-        unblock = f"kubectl describe pod {pod.pod.name}: zktui never deletes by force"
-        gate = Gate(GateName.RETURN, Standing.BLOCKED, why, turn.facts.at, unblock=unblock, since=since)
+        action = out_of_service_offer(turn.node.name) if dead else None
+        unblock = action.text if action else f"kubectl describe pod {pod.pod.name}: zktui never deletes by force"
+        gate = Gate(GateName.RETURN, Standing.BLOCKED, why, turn.facts.at, unblock=unblock, action=action, since=since)
         turn.set_pod(pod.pod.uid, gates=(gate,), note=why)
         turn.tell(why)
     _give_up(turn, pod, f"{pod.pod.name} did not leave")

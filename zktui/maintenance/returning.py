@@ -7,6 +7,7 @@ from zktui.core.zookeeper import Ensemble, ordinal
 from zktui.maintenance.facts import Facts, Reading
 from zktui.maintenance.landing import landing, openings, terrain_of
 from zktui.maintenance.model import Action, ActionKind, Gate, GateName, PlannedMember, Standing
+from zktui.maintenance.offers import out_of_service_offer
 from zktui.maintenance.selection import data_on_empty_dir
 
 
@@ -17,6 +18,9 @@ def return_gate(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> Gate:
     while ordinal 0 was unready (seen on Kubernetes 1.37).
     """
     name = GateName.RETURN
+    dead = node_gate(facts, pod)
+    if dead is not None:
+        return dead
     read = facts.statefulset(ensemble)
     if read.value is None or not read.fresh(now):
         standing = Standing.BLOCKED if read.denied or read.absent else Standing.WAITING
@@ -38,6 +42,21 @@ def return_gate(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> Gate:
         action = Action(ActionKind.OVERRIDE, pod.name, f"type {pod.name} to upgrade it along the way")
         return Gate(name, Standing.BLOCKED, why, read.at, unblock=action.text, action=action)
     return Gate(name, Standing.OK, f"no update in progress, revision {pod.revision or 'unchanged'}", read.at)
+
+
+def node_gate(facts: Facts, pod: Pod) -> Gate | None:
+    """Closed while the kubelet of the pod's node is not heard: it can't end the pod. None when it is, or not known."""
+    found = facts.node.get(pod.node)
+    node = found.value if found is not None else None
+    if node is None:
+        node = next((n for n in facts.nodes.value or () if n.name == pod.node), None)
+    if node is None or node.ready is True:
+        return None
+    why = f"{node.name} is not Ready: its kubelet can't end pods, so an eviction would never complete"
+    action = out_of_service_offer(node.name)
+    at = found.at if found is not None and found.value is not None else facts.nodes.at
+    unblock = f"it is Ready again; or {action.text}"
+    return Gate(GateName.RETURN, Standing.BLOCKED, why, at, unblock=unblock, action=action)
 
 
 def missing_before(owner: StatefulSet, pods: tuple[Pod, ...], pod: Pod) -> str:

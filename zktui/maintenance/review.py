@@ -10,6 +10,7 @@ from zktui.core.quorum import Health
 from zktui.core.zookeeper import Ensemble, Member
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.model import Action, ActionKind, Finding, Level, Options
+from zktui.maintenance.offers import discard_offer
 from zktui.maintenance.returning import missing_before, next_revision
 from zktui.maintenance.selection import data_on_empty_dir
 from zktui.maintenance.strangers import strangers
@@ -34,6 +35,11 @@ def ensemble_findings(facts: Facts, ensemble: Ensemble, options: Options) -> Ite
         if pods and not any(term.selector is not None and term.selector.matches(p.labels) for p in pods):
             text = f"{name}: its anti-affinity ({term.selector}) does not match its own pods, so it keeps nothing apart"
             yield Finding(Level.WARN, text, "make the selector match the pods' labels", "anti-affinity")
+    for pod in pods:
+        action = discard_offer(pod, facts)
+        if action is not None:
+            text = f"{pod.name} waits for a volume that is tied to a node that does not exist any more"
+            yield Finding(Level.WARN, text, action.text, "lost-volume", action=action)
     for text in strangers(facts, ensemble, frozenset()):
         yield Finding(Level.WARN, f"{name}: {text}", "wait until it is over", "stranger")
     lease = facts.leases.get(ensemble.namespace)

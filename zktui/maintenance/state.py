@@ -8,9 +8,22 @@ from typing import Any
 
 from zktui.core.kube import Lease, Node, Pod, PodKey
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey
-from zktui.maintenance.effects import Change, CreateLease, Effect, EvictPod, Record, Survey, UpdateLease, Wake
+from zktui.maintenance.effects import (
+    AnnotateNode,
+    Change,
+    CordonNode,
+    CreateLease,
+    Effect,
+    EvictPod,
+    Mend,
+    Record,
+    Survey,
+    UpdateLease,
+    Wake,
+)
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.model import (
+    Action,
     Event,
     GateName,
     JsonValue,
@@ -107,6 +120,10 @@ class State:
     """Nodes that were cordoned when the run first looked; None before that."""
     foreign: frozenset[str] = frozenset()
     """Nodes that others have cordoned since, and that are cordoned now."""
+    asked: tuple[Action, str] | None = None
+    """What the operator has asked for among the offers, with what was typed; prepared from the next reading."""
+    acting: tuple[Mend, ...] = ()
+    """What is left to do of it, in its order."""
     cordon_tries: int = 0
     cordon_at: float = float("-inf")
     """No cordon or uncordon is sent before this moment: the last one was refused."""
@@ -280,7 +297,11 @@ def _data(change: Change) -> dict[str, JsonValue]:
     if isinstance(change, CreateLease | UpdateLease):
         lease = change.lease
         return {"namespace": lease.namespace, "holder": lease.holder, "resourceVersion": lease.resource_version}
-    return {"node": change.node.name, "uid": change.node.uid, "unschedulable": change.unschedulable}
+    if isinstance(change, CordonNode):
+        return {"node": change.node.name, "uid": change.node.uid, "unschedulable": change.unschedulable}
+    if isinstance(change, AnnotateNode):
+        return {"node": change.node.name, "uid": change.node.uid, "annotations": dict(change.annotations)}
+    return {}
 
 
 def pod_seen(facts: Facts, uid: str, node: str) -> Pod | None:

@@ -36,8 +36,12 @@ def strangers(facts: Facts, ensemble: Ensemble, evicted: frozenset[str]) -> tupl
         node = _node(facts, name)
         keys = sorted({t.key for t in node.taints} & DISRUPTION_TAINTS) if node is not None else []
         if keys:
-            found.append(f"{name} carries the taint {keys[0]}")
+            found.append(taint_words(name, keys[0]))
     return tuple(found)
+
+
+def taint_words(node: str, key: str) -> str:
+    return f"{node} carries the taint {key}"
 
 
 def _node(facts: Facts, name: str) -> Node | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.unit.maintenance.world import NAMESPACE, World
-from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
+from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Taint, Volume
 from zktui.core.ports import Answer, Evicted, Refused, Reply, Unanswered
 from zktui.core.quorum import judge, members_of
 from zktui.core.view import EnsembleView, View
@@ -125,7 +125,25 @@ class FakeCluster:
         return self.world.cordon(node, unschedulable, annotations)
 
     async def annotate_node(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
-        raise AssertionError("not used")
+        self.calls.append(f"annotate {node.name}")
+        await self.clock.sleep(self.delay)
+        return self.world.annotate(node, annotations)
+
+    async def taint_node(self, node: Node, taint: Taint) -> Reply[Node]:
+        self.calls.append(f"taint {node.name} {taint.key}")
+        return await self._give(lambda: node)
+
+    async def create_budget(self, budget: Budget) -> Reply[Budget]:
+        self.calls.append(f"create budget {budget.name}")
+        return await self._give(lambda: budget)
+
+    async def delete_claim(self, claim: Claim) -> Reply[bool]:
+        self.calls.append(f"delete claim {claim.name}")
+        return await self._give(lambda: True)
+
+    async def delete_pod(self, pod: PodKey) -> Reply[bool]:
+        self.calls.append(f"delete pod {pod.name}")
+        return await self._give(lambda: True)
 
     async def evict(self, pod: PodKey, grace: int | None = None) -> Reply[Evicted]:
         self.calls.append(f"evict {pod.name}")
