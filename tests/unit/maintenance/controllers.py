@@ -60,6 +60,8 @@ class Controllers(Servers):
     partition: int = 0
     current_revision: str = "zk-1"
     update_revision: str = "zk-1"
+    revised_at: float = -math.inf
+    """When somebody changed the pods' template last."""
     scaled: int | None = None
     """spec.replicas, once somebody has changed it."""
     wall_offset: float = 0.0
@@ -120,10 +122,19 @@ class Controllers(Servers):
         elif self.current_revision != self.update_revision and self.strategy == "RollingUpdate":
             self._roll(list(by_name.values()))
 
-    def _successor(self, name: str, index: int) -> SimPod:
+    def revise(self) -> None:
+        """Somebody changes the pods' template, as `kubectl rollout restart` does."""
+        self.update_revision = f"{self.update_revision}x"
+        self.revised_at = self.now
+
+    def next_revision(self, index: int) -> str:
+        """What the pod of this ordinal gets when it is made again."""
         below = self.strategy == "RollingUpdate" and index < self.partition
+        return self.current_revision if below else self.update_revision
+
+    def _successor(self, name: str, index: int) -> SimPod:
         pod = SimPod(name, self.new_uid("pod"), created=self.wall, set=self.name)
-        pod.revision = self.current_revision if below else self.update_revision
+        pod.revision = self.next_revision(index)
         pod.join_delay = self.rng.uniform(0.3, 4) * self.slow
         return pod
 
@@ -141,7 +152,7 @@ class Controllers(Servers):
 
     def delete(self, pod: SimPod) -> None:
         if pod.deleting is None:
-            pod.deleting = self.wall
+            pod.deleting, pod.deleting_at = self.wall, self.now
             pod.gone_at = self.now + (self.rng.uniform(0.2, 2) if pod.node else 0)
 
     def replace_webs(self) -> None:
@@ -166,7 +177,7 @@ class Controllers(Servers):
                     pod.up_at = math.inf
 
     def _mounts(self, pod: SimPod, node: SimNode) -> bool:
-        return not self.tied or self.homes[pod.name] == node.name
+        return not self.tied or self.homes[pod.name] in ("", node.name)
 
     # -- the budget --
 

@@ -27,6 +27,8 @@ class SimPod:
     joined: bool = False
     frozen_until: float = -math.inf
     deleting: float | None = None
+    """Wall time, as the API has it."""
+    deleting_at: float = math.inf
     gone_at: float = math.inf
     zxid: int = 0
     last_true: float = -math.inf
@@ -64,6 +66,10 @@ class Servers:
     lost_at: float | None = None
     elect_at: float = 0.0
     elections: int = 0
+    syncs: bool = True
+    """A sync and a read through a member that follows succeed."""
+    served: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    """Pod UID to (name, when it really served for the first time), of all that ever were."""
 
     @property
     def voters(self) -> int:
@@ -106,6 +112,7 @@ class Servers:
         for pod in self.members():
             if pod.uid in true:
                 pod.last_true, pod.true_since = self.now, min(pod.true_since, self.now)
+                self.served.setdefault(pod.uid, (pod.name, self.now))
             else:
                 pod.true_since = math.inf
 

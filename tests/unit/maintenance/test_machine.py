@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from tests.unit.maintenance.operators import Operator
 from tests.unit.maintenance.schedules import HOLDER, Faults, Schedule, read
 from tests.unit.maintenance.world import NAMESPACE, SimPod
-from zktui.core.ports import Refused
+from zktui.core.ports import Refused, Reply
 from zktui.core.zookeeper import MemberReport, Zxid
-from zktui.maintenance.effects import CordonNode, CreateLease, EvictPod, Input, Told
+from zktui.maintenance.effects import Change, CordonNode, CreateLease, EvictPod, Input, Told
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import (
     Command,
@@ -35,8 +37,8 @@ class Stage(Schedule):
 
     when: Callable[[Stage], None]
 
-    def feed(self, event: Input) -> None:
-        super().feed(event)
+    def deliver(self, operator: Operator, event: Input) -> None:
+        super().deliver(operator, event)
         self.when(self)
 
     @property
@@ -48,7 +50,10 @@ class Stage(Schedule):
         return any(text in line for line in self.log)
 
     def order(self, kind: CommandKind, gate: GateName | None = None, typed: str = "") -> None:
-        super().feed(Told(Command(kind, gate, typed)))
+        super().deliver(self.first, Told(Command(kind, gate, typed)))
+
+    def tell_uncordon(self, node: str) -> None:
+        super().deliver(self.first, Told(Command(CommandKind.UNCORDON, node=node)))
 
 
 def once(condition: Callable[[Stage], bool], act: Callable[[Stage], None]) -> Callable[[Stage], None]:
@@ -144,14 +149,14 @@ def test_someone_elses_cordon_is_never_undone() -> None:
 
 def test_a_refused_cordon_ends_the_run() -> None:
     made = stage(("node-1",))
-    real = made.act
+    real = made.first.act
 
-    def act(change: object, decided: float) -> object:
+    def act(change: Change) -> Reply[Any]:
         if isinstance(change, CordonNode):
             return Refused(403, "Forbidden", 'cannot patch resource "nodes"', made.now)
-        return real(change, decided)  # pyright: ignore[reportArgumentType] - a Change
+        return real(change)
 
-    made.act = act  # pyright: ignore[reportAttributeAccessIssue] - the server's answer for this test
+    made.first.act = act
     made.play()
     assert made.state.run.status is RunStatus.FAILED
     assert "could not be cordoned" in made.state.run.message and "Nothing is left cordoned" in made.state.run.message
@@ -219,24 +224,19 @@ def test_what_does_not_end_is_not_waited_for_as_asked_but_for_a_member(name: str
 
 def test_a_uid_that_moved_on_is_planned_anew_and_its_new_pod_is_not_taken_for_the_old() -> None:
     """409: the pod was reborn elsewhere between the reading and the eviction."""
-    reborn: list[str] = []
+    made = stage(("node-1",))
+    real = made.first.act
+    moved_on: list[str] = []
 
-    def rebirth(s: Stage) -> None:
-        pod = s.world.named("zk-0")
-        assert pod is not None
-        reborn.append(pod.uid)
-
-    made = stage(("node-1",), once(lambda s: evicting(s, "zk-0"), rebirth))
-    real = made.act
-
-    def act(change: object, decided: float) -> object:
+    def act(change: Change) -> Reply[Any]:
         pod = made.world.named("zk-0")
-        if isinstance(change, EvictPod) and change.pod.name == "zk-0" and pod is not None and not reborn:
+        if isinstance(change, EvictPod) and change.pod.name == "zk-0" and pod is not None and not moved_on:
+            moved_on.append(pod.uid)
             pod.gone_at = made.now
             made.world.advance(made.now + 2)
-        return real(change, decided)  # pyright: ignore[reportArgumentType] - a Change
+        return real(change)
 
-    made.act = act  # pyright: ignore[reportAttributeAccessIssue] - the world moves on before the server acts
+    made.first.act = act
     made.play()
     assert made.state.run.status is RunStatus.DONE
     assert made.said("evict zk-0: 409") or made.said("evict zk-0: 201, ") or made.said("evict zk-0: 404")
@@ -389,6 +389,7 @@ def test_a_member_is_back_only_once_it_has_caught_up() -> None:
         return replace(told, zxid=Zxid(made.world.epoch << 32 | 1)) if behind else told
 
     made.world.report = report
+    made.world.syncs = False
     made.horizon = 40
     made.play()
     assert made.state.run.status is RunStatus.ABORTED

@@ -13,14 +13,14 @@ SEED = os.environ.get("SEED")
 MIXES = {
     "calm": Faults(),
     "lossy": Faults(refuse=0.15, lose=0.15, slow=0.05, unread=0.05),
-    "stormy": Faults(refuse=0.05, lose=0.05, slow=0.05, unread=0.05, events=4),
-    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.15, journal=0.003, events=8),
+    "stormy": Faults(refuse=0.05, lose=0.05, slow=0.05, unread=0.02, events=4, rival=0.2),
+    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.05, journal=0.003, events=8, rival=0.4),
 }
 COUNT = {"calm": 50, "lossy": 300, "stormy": 400, "worst": 400}
 
 
 def _play(seed: int, faults: Faults) -> Schedule:
-    schedule = Schedule(seed, faults, nodes=1 + seed % 3, horizon=60, replicas=5 if seed % 7 == 0 else 3)
+    schedule = Schedule(seed, faults, nodes=1 + seed % 3, horizon=90, varied=True)
     try:
         return schedule.play()
     except AssertionError as error:

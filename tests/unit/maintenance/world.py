@@ -30,6 +30,7 @@ from zktui.core.kube import (
 from zktui.core.labels import Requirement, Selector
 from zktui.core.ports import Answer, Cause, Evicted, Refused, Reply
 from zktui.core.zookeeper import Ensemble, MemberReport, Zxid
+from zktui.maintenance.effects import CreateBudget, DeleteClaim, DeletePod, Mend, TaintNode
 
 __all__ = ["EPOCH", "NAMESPACE", "SimNode", "SimPod", "World"]
 
@@ -51,6 +52,7 @@ class World(Controllers):
     """The members' dataDir is an emptyDir."""
     beside: World | None = None
     """The cluster that this ensemble lives in, if it is not the first one there: nodes, pods and leases are its own."""
+    ticked: float = 0.0
     company: list[World] = field(default_factory=list["World"])
     """Further ensembles on these nodes."""
     leases: dict[str, Lease] = field(default_factory=dict[str, Lease])
@@ -71,7 +73,7 @@ class World(Controllers):
         for index in range(self.replicas):
             name, node = f"{self.name}-{index}", f"node-{index + 1}"
             pod = SimPod(name, self.new_uid("pod"), node, created=-999, run_at=-999, up_at=-999, set=self.name)
-            pod.joined, pod.revision, pod.true_since = True, self.current_revision, -999
+            pod.joined, pod.revision, pod.true_since, pod.last_true = True, self.current_revision, -999, 0.0
             self.pods_add(pod)
             self.homes[name] = node
         self.leader = self.rng.choice([p for p in self.members() if self.votes(p)]).uid
@@ -98,9 +100,13 @@ class World(Controllers):
     # -- time --
 
     def advance(self, to: float) -> None:
-        while self.now + TICK <= to:
-            self.now += TICK
+        """Let time pass; what happens by itself happens in ticks."""
+        while self.ticked + TICK <= to:
+            self.ticked += TICK
+            self.now = self.ticked
             self._tick()
+        for ensemble in (self, *self.company):
+            ensemble.now = max(self.now, to)
 
     def _tick(self) -> None:
         for pod in [p for p in self.pods.values() if self.now >= p.gone_at]:
@@ -164,14 +170,39 @@ class World(Controllers):
         if mine.uid != node.uid or str(mine.version) != node.resource_version:
             return Refused(409, "Conflict", "the object has been modified", self.now)
         mine.unschedulable = unschedulable
-        mine.version += 1
         mine.cordoned_by_engine = unschedulable
-        for key, value in (annotations or {}).items():
+        return self.annotate(node, annotations or {})
+
+    def annotate(self, node: Node, annotations: Mapping[str, str | None]) -> Reply[Node]:
+        mine = self.nodes.get(node.name)
+        if mine is None or mine.uid != node.uid:
+            return Refused(404 if mine is None else 409, "Conflict", "another node of that name", self.now)
+        mine.version += 1
+        for key, value in annotations.items():
             if value is None:
                 mine.annotations.pop(key, None)
             else:
                 mine.annotations[key] = value
         return Answer(self.node(mine), self.now)
+
+    def mend(self, change: Mend) -> Reply[object]:
+        """What an operator has zktui do about a dead end."""
+        match change:
+            case TaintNode(node, taint):
+                mine = self.nodes[node.name]
+                mine.taints, mine.version = (*mine.taints, taint), mine.version + 1
+                for pod in [p for p in self.pods.values() if p.node == mine.name and p.deleting is not None]:
+                    pod.gone_at = min(pod.gone_at, self.now + 1)
+            case DeletePod(key):
+                pod = self.pods.get(key.uid)
+                if pod is None:
+                    return Refused(404, "NotFound", f'pods "{key.name}" not found', self.now)
+                self.delete(pod)
+            case DeleteClaim(claim):
+                self.homes[claim.name.removeprefix("data-")] = ""
+            case CreateBudget():
+                self.budget_count = 1
+        return Answer(True, self.now)
 
     def put_lease(self, lease: Lease, *, create: bool) -> Reply[Lease]:
         old = self.leases.get(lease.namespace)
@@ -189,7 +220,7 @@ class World(Controllers):
         old = self.nodes.pop(name)
         for pod in [p for p in self.pods.values() if p.node == name]:
             pod.up_at = float("inf")
-            pod.deleting, pod.gone_at = self.wall, self.now + 0.5
+            pod.deleting, pod.deleting_at, pod.gone_at = self.wall, self.now, self.now + 0.5
         if replaced:
             self.nodes[name] = SimNode(name, f"{old.uid}-again", version=99)
 
@@ -248,13 +279,16 @@ class World(Controllers):
 
     def claims(self) -> tuple[Claim, ...]:
         names = self.homes if self.tied else ()
-        return tuple(Claim(self.namespace, f"data-{n}", f"claim-{n}", "Bound", f"volume-{n}") for n in names)
+        bound = {n: f"volume-{n}" if self.homes[n] else "" for n in names}
+        return tuple(Claim(self.namespace, f"data-{n}", f"claim-{n}", "", volume) for n, volume in bound.items())
 
     def volumes(self) -> tuple[Volume, ...]:
         """Of all ensembles here."""
         found: list[Volume] = []
         for world in (self, *self.company):
             for name, home in world.homes.items() if world.tied else ():
+                if not home:
+                    continue  # its claim was made anew, and binds where the pod lands
                 there = ((Requirement(HOSTNAME_TOPOLOGY, "In", (home,)),),)
                 found.append(Volume(f"volume-{name}", f"volume-{name}", there))
         return tuple(found)
