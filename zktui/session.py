@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zktui.checks.inspector import Inspector
+from zktui.checks.inspector import Inspects
 from zktui.core.ports import Clock, Cluster, LogSource, Members, Place, Probe, Trees
 from zktui.core.store import Store
 from zktui.maintenance.desk import Desk
@@ -25,7 +25,7 @@ class Session:
     logs: LogSource
     trees: Trees
     desk: Desk
-    inspector: Inspector
+    inspector: Inspects
     probe: Callable[[bool], Probe] | None = None
     """A new probe, not started; with True it also writes."""
     begin: Callable[[], None] = lambda: None

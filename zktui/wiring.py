@@ -195,7 +195,9 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
             logs=connection.logs,
             trees=SessionTrees(connection.dialer),
             desk=desk,
-            inspector=Inspector(Ports(connection.cluster, members, connection.objects, connection.executor, clock)),
+            inspector=Inspector(
+                Ports(connection.cluster, members, members, connection.objects, connection.executor, clock)
+            ),
             probe=probe,
             begin=feeds.start,
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.ui.fake_cluster import FakeCluster, FakeMembers
+from tests.ui.fake_cluster import FakeCluster, FakeMembers, NoObjects
+from zktui.checks.gather import Ports
+from zktui.checks.inspector import Inspector
+from zktui.checks.model import Chapter, Report
 from zktui.core.deltas import Configured, Fact, Kind, Lost, Polled, Remove, Reset, Upsert
 from zktui.core.kube import (
     Budget,
@@ -214,8 +217,19 @@ class World:
             read_only=read_only,
         )
         settings = Settings(read_only=read_only, state=state)
+        nothing = NoObjects(self)
         return Session(
-            settings, place, self.clock, self.store, cluster, members, self.logs, self.trees, made, begin=self._begun
+            settings,
+            place,
+            self.clock,
+            self.store,
+            cluster,
+            members,
+            self.logs,
+            self.trees,
+            made,
+            Inspector(Ports(cluster, members, nothing, nothing, self.clock)),
+            begin=self._begun,
         )
 
     def _begun(self) -> None:
@@ -228,6 +242,18 @@ class World:
 def node(name: str, **changes: object) -> Node:
     made = Node(name, f"uid-{name}", ready=True, cpu=4000, memory=8 << 30, pod_limit=110, created_at=WALL - 86_400)
     return replace(made, **changes)  # pyright: ignore[reportArgumentType]  # fields by name
+
+
+class FakeInspector:
+    """Tells the report that the test gave it, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.report: Report | None = None
+        self.asked: list[tuple[Chapter, ...]] = []
+
+    async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
+        self.asked.append(tuple(chapters))
+        return self.report or Report(ensemble.namespace, ensemble.name)
 
 
 class FakeLogs:

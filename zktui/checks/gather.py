@@ -11,7 +11,7 @@ from zktui.checks.places import Places, places
 from zktui.core.documents import Document, number, text
 from zktui.core.documents import objects as objects_in
 from zktui.core.kube import Pod
-from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Where
+from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Where, Words
 from zktui.core.quorum import members_of
 from zktui.core.zookeeper import Ensemble, MemberReport
 
@@ -41,6 +41,7 @@ class Ports:
 
     cluster: Cluster
     members: Members
+    words: Words
     objects: Objects
     executor: Executor
     clock: Clock
@@ -56,7 +57,7 @@ async def gather(ensemble: Ensemble, ports: Ports) -> Inventory:
         objects = group.create_task(_objects(ensemble, ports.objects))
         reports = group.create_task(_reports(ensemble, pods, ports.members))
         configured = group.create_task(ports.members.config(ensemble, running))
-        words = group.create_task(_words(ensemble, running, ports.members))
+        words = group.create_task(_words(ensemble, running, ports.words))
         first = group.create_task(look.at([(pod, FIRST) for pod in running]))
     config = known(configured.result(), "configuration")
     hosts = tuple(server.host for server in config.value.servers) if config.value is not None else ()
@@ -202,9 +203,9 @@ async def _reports(ensemble: Ensemble, pods: Iterable[Pod], members: Members) ->
     return {report.pod.uid: report for report in reports}
 
 
-async def _words(ensemble: Ensemble, pods: Sequence[Pod], members: Members) -> dict[tuple[str, str], Known[str]]:
+async def _words(ensemble: Ensemble, pods: Sequence[Pod], server: Words) -> dict[tuple[str, str], Known[str]]:
     wanted = [(pod, word) for pod in pods for word in WORDS]
-    replies = await asyncio.gather(*(members.word(ensemble, pod, word, WORD_TIMEOUT) for pod, word in wanted))
+    replies = await asyncio.gather(*(server.word(ensemble, pod, word, WORD_TIMEOUT) for pod, word in wanted))
     return {(pod.name, word): known(reply, word) for (pod, word), reply in zip(wanted, replies, strict=True)}
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Protocol
 
 from zktui.checks.gather import Ports, gather
 from zktui.checks.model import Chapter, Report
 from zktui.checks.rules import judge
 from zktui.core.zookeeper import Ensemble
+
+
+class Inspects(Protocol):
+    async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
+        """Look now. Never raises: what can't be told is UNKNOWN with its reason."""
+        ...
 
 
 class Inspector:
@@ -17,5 +24,4 @@ class Inspector:
         self._ports = ports
 
     async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
-        """Never raises: what can't be told is UNKNOWN with its reason."""
         return judge(await gather(ensemble, self._ports), chapters)
