@@ -18,6 +18,7 @@ from zktui.errors import (
     Blocked,
     UsageError,
 )
+from zktui.headless import explain
 from zktui.headless import plan as plans
 from zktui.headless.console import interactive, interrupts, read_line
 from zktui.headless.output import say, say_json, warn
@@ -64,6 +65,9 @@ async def maintain(session: Session, request: Request) -> int:
     _print_plan(plan, request)
     if request.plan_only or not plan.go:
         return go_or_no_go(plan)
+    if plan.unacknowledged:
+        asked = plan.unacknowledged[0]
+        raise Blocked(f"{asked.text}. Nothing was changed.", f"If you accept that: --acknowledge {asked.code}")
     if not request.yes and not await _confirmed(plan):
         warn("Nothing was changed.")
         return EXIT_FAILED
@@ -96,7 +100,7 @@ async def leave(desk: Desk, run: Run) -> int:
 def go_or_no_go(plan: Plan) -> int:
     """0 go; 4 when all that says stop is a missing permission; 3 for every other no-go."""
     if plan.go:
-        return EXIT_BLOCKED if plan.would_wait else EXIT_DONE
+        return EXIT_BLOCKED if plan.would_wait or plan.unacknowledged else EXIT_DONE
     return EXIT_FORBIDDEN if all(stop.code == "permission" for stop in plan.stops) else EXIT_BLOCKED
 
 
@@ -130,7 +134,10 @@ def _options(request: Request, nodes: int) -> Options:
 
 def _print_plan(plan: Plan, request: Request) -> None:
     if request.output == "text":
-        say(plans.text(plan))
+        said = [plans.text(plan)]
+        if request.explain:
+            said.insert(0, explain.text(plan).lstrip())
+        say("\n\n".join(said))
     elif request.output == "json":
         say_json(plans.document(plan), indent=2)
     else:
