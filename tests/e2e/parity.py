@@ -85,7 +85,7 @@ class Case:
     """kubectl with --dry-run=server, zktui with --plan; the fates are what they announce."""
     cordoned_before: bool = False
     by_label: bool = False
-    """kubectl is given --selector, and zktui the names that the selector finds."""
+    """Both are given --selector."""
     with_member: bool = False
     """On a follower's node, which goes as well and comes back elsewhere; else on the node without a member."""
     purpose: str = ""
@@ -315,11 +315,6 @@ ON_PURPOSE = (
         "be read, zktui refuses as well.",
     ),
     (
-        "--selector",
-        "kubectl chooses nodes by label. zktui takes names: "
-        "`zktui maintain $(kubectl get nodes -l KEY=VALUE -o jsonpath='{.items[*].metadata.name}')`.",
-    ),
-    (
         "--disable-eviction, --dry-run=client",
         "zktui has neither: it never deletes past a budget, and --plan asks the server.",
     ),
@@ -351,7 +346,7 @@ def table() -> str:
 def _line(case: Case) -> str:
     options = " ".join(f"`{option}`" for option in case.options)
     if case.by_label:
-        options = "`--selector=kubernetes.io/hostname=NODE`; zktui: the names that `kubectl get nodes` finds by it"
+        options = "`--selector=kubernetes.io/hostname=NODE`"
     if case.dry:
         options = f"{options} `--dry-run=server`; zktui: `--plan`".strip()
     return f"| {_contents(case)} | {options or '–'} | {_end(case)} | {_fates(case)} |"

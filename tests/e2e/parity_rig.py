@@ -237,10 +237,9 @@ class Rig:
         return End.REFUSED, self._named(re.findall(rf"{SPACE}/([\w-]+)", said)), said
 
     def _zktui_maintain(self, case: Case, node: str) -> tuple[End, set[str], str]:
-        found = self.get("nodes", "-l", f"{HOSTNAME}={node}")["items"]
-        names = [each["metadata"]["name"] for each in found] if case.by_label else [node]
+        where = f"--selector={HOSTNAME}={node}" if case.by_label else node
         how = ["--plan", "-o", "json"] if case.dry else ["--yes", "--hold", "leave", "-o", "jsonl"]
-        ended = self.stage.zktui("maintain", *names, *case.options, *how, timeout=PATIENCE)
+        ended = self.stage.zktui("maintain", where, *case.options, *how, timeout=PATIENCE)
         said = ended.out + ended.err
         lines = [ended.json()] if case.dry else [json.loads(line) for line in ended.out.splitlines()]
         plan, journal = lines[0], lines[1:]
