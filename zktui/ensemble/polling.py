@@ -35,6 +35,8 @@ from zktui.ensemble.words import (
 CONFIG_PATH = "/zookeeper/config"
 CONFIG_TIMEOUT = 5.0
 """Seconds for reading the configuration, over all pods."""
+_CONF_SECONDS = 1.5
+"""Of these, kept for `conf`: with a frozen leader every session takes all the time it gets, and none is had."""
 _EACH = 2.0
 _MNTR_AGAIN = 300.0
 """Seconds until a server that has `mntr` closed is asked again: an upgrade or a new command line may open it."""
@@ -229,7 +231,8 @@ class PodMembers:
             self._mntr_closed[uid] = now + _MNTR_AGAIN
 
     def _config(self, ensemble: Ensemble, pods: Sequence[Pod], asked: float) -> Reply[EnsembleConfig]:
-        deadline = time.monotonic() + CONFIG_TIMEOUT
+        end = time.monotonic() + CONFIG_TIMEOUT
+        deadline = end - _CONF_SECONDS
         with self._lock:
             lock = self._locks.setdefault(ensemble.key, threading.Lock())
         reasons: list[str] = []
@@ -243,9 +246,9 @@ class PodMembers:
                         break  # the others would answer the same
                     continue
                 return Answer(replace(_named(config, pod), source=CONFIG_PATH, at=asked), asked)
-        for pod in pods:
+        for left, pod in zip(range(len(pods), 0, -1), pods, strict=True):
             try:
-                text = ask(self._dialer, pod.key, ensemble.client_port, "conf", _share(deadline))
+                text = ask(self._dialer, pod.key, ensemble.client_port, "conf", _share(end, left))
                 conf = parse_conf(text)
             except (NoAnswer, OSError, Unreadable) as error:
                 reasons.append(f"{pod.name}: {_line(error)}")
@@ -330,9 +333,9 @@ def _named(config: EnsembleConfig, pod: Pod) -> EnsembleConfig:
     return replace(config, servers=servers)
 
 
-def _share(deadline: float) -> float:
-    """Seconds for the next step: what is left, and no more than `_EACH`, so that a frozen member leaves some."""
-    return max(0.05, min(_EACH, deadline - time.monotonic()))
+def _share(deadline: float, steps: int = 1) -> float:
+    """Seconds for the next of so many steps; no more than `_EACH`, so that a frozen member leaves some."""
+    return max(0.05, min(_EACH, (deadline - time.monotonic()) / steps))
 
 
 def _line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from tests.unit.ensemble.servers import LoopbackDialer, RealClock, Scripted, lef
 from zktui.core.kube import Pod
 from zktui.core.ports import Answer, DialError, Unanswered
 from zktui.core.zookeeper import Mode
+from zktui.ensemble import polling
 from zktui.ensemble.polling import PodMembers
 
 REPLIES = Path(__file__).parent / "replies"
@@ -196,6 +197,24 @@ async def test_configuration_from_conf_where_no_session_can_be_had(
     assert (reply.value.source, len(reply.value.voters), reply.value.at) == ("conf", 3, reply.at)
     assert reply.value.server_of(pods[1]) == reply.value.servers[0]
     assert reply.value.servers[0].host == "zk-1"
+
+
+async def test_conf_has_time_of_its_own_when_all_sessions_hang(
+    members: PodMembers, dialer: LoopbackDialer, scripted: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a frozen leader: followers answer `conf`, through a kubelet not at once, and finish no session."""
+    monkeypatch.setattr(polling, "CONFIG_TIMEOUT", 2.0)
+
+    def hang(word: bytes, sock: socket.socket) -> bytes | None:
+        if word != b"conf":
+            return _hold(word, sock)
+        time.sleep(0.2)  # the way there
+        return recorded("conf-3.9.4").encode()
+
+    dialer.addresses = {"zk-0": scripted(_hold).address, "zk-1": scripted(hang).address, "zk-2": scripted(hang).address}
+    reply = await members.config(make_ensemble(), [make_pod(f"zk-{n}") for n in range(3)])
+    assert isinstance(reply, Answer), reply
+    assert (reply.value.source, len(reply.value.voters)) == ("conf", 3)
 
 
 async def test_no_configuration_says_why_of_each_member(
