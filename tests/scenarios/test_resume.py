@@ -18,7 +18,7 @@ import pytest
 from tests.scenarios.api import Api
 from tests.scenarios.data import Znodes
 from tests.scenarios.play import by_name, kubectl, nodes, whole
-from tests.scenarios.stage import Ended, Stage, eventually, has, run
+from tests.scenarios.stage import Ended, Stage, eventually, kubectl_program, run
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/zktui-maintenance"
 RUNS = Path("state") / "zktui" / "runs"
@@ -66,8 +66,9 @@ def killed_once(stage: Stage, process: subprocess.Popen[bytes], before: str, kin
     return run_id
 
 
-def where(stage: Stage, code: int = 3, **environment: str) -> Any:
-    ended = stage.zktui("where", "-o", "json", **environment)
+def where(stage: Stage, code: int = 3, state: str = "") -> Any:
+    """`state`: another folder for it, as on another machine."""
+    ended = stage.zktui("where", "-o", "json", XDG_STATE_HOME=state or stage.environment()["XDG_STATE_HOME"])
     assert ended.code == code, ended
     return ended.json()
 
@@ -77,11 +78,10 @@ def evictions(lines: list[dict[str, Any]]) -> list[str]:
     return [line["uid"] for line in lines if line["kind"] == "evict"]
 
 
-def describes(stage: Stage, node: str) -> str:
-    """What kubectl says of the node, where there is a kubectl; else the same by the API."""
-    if not has("kubectl") and type(stage) is Stage:
-        return ""
-    return kubectl(stage, "get", "node", node)
+def assert_kubectl_sees_cordon(stage: Stage, node: str, cordoned: bool) -> None:
+    """What kubectl says of the node, where there is a kubectl."""
+    if kubectl_program() is not None:
+        assert ("SchedulingDisabled" in kubectl(stage, "get", "node", node)) is cordoned
 
 
 def assert_finished(stage: Stage, before: Any, victim: Any, run_id: str, ended: Ended, znodes: Znodes) -> None:
@@ -94,7 +94,7 @@ def assert_finished(stage: Stage, before: Any, victim: Any, run_id: str, ended: 
     for other in old.keys() - {victim["pod"]}:
         assert new[other]["uid"] == old[other]["uid"], f"{other} was moved as well"
     assert where(stage, code=0)["runs"] == []
-    assert "SchedulingDisabled" not in describes(stage, victim["node"])
+    assert_kubectl_sees_cordon(stage, victim["node"], False)
     assert f"run {run_id}" not in stage.zktui("where").out
 
 
@@ -118,7 +118,7 @@ def test_killed_in_the_middle_of_a_drain(stage: Stage, api: Api, znodes: Znodes,
     assert (found["free"], found["takeOver"]) == (True, None), "its process is known to be dead: no word, no waiting"
     assert found["note"] == "new kernel"
     assert f"kubectl uncordon {victim['node']}" in found["byHand"]
-    assert "SchedulingDisabled" in describes(stage, victim["node"]) or not has("kubectl")
+    assert_kubectl_sees_cordon(stage, victim["node"], True)
     told = stage.zktui("where")
     assert told.code == 3
     for text in (run_id, "is gone", "To go on:   zktui resume", f"kubectl uncordon {victim['node']}", "new kernel"):
@@ -170,7 +170,7 @@ def test_ended_instead_of_resumed(stage: Stage) -> None:
     assert nodes(stage)[victim["node"]]["unschedulable"] is True
     (found,) = where(stage)["runs"]
     assert (found["run"], found["status"]) == (run_id, "aborted")
-    if has("kubectl"):
+    if kubectl_program() is not None:
         for line in found["byHand"]:
             done = run(["sh", "-c", line], stage.environment())
             assert done.code == 0, (line, done)
@@ -190,7 +190,7 @@ def test_taken_over_from_another_state_folder_by_the_typed_word(stage: Stage, zn
         run_id = killed_once(stage, process, last, "evict", victim["pod"])
     elsewhere = str(stage.folder / "elsewhere" / "state")
 
-    (found,) = where(stage, XDG_STATE_HOME=elsewhere)["runs"]
+    (found,) = where(stage, state=elsewhere)["runs"]
     assert (found["free"], found["takeOver"]) == (False, run_id)
     assert 0 < found["wait"] <= 40
     refused = stage.zktui("resume", "--yes", XDG_STATE_HOME=elsewhere)

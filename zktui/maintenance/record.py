@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from zktui.core.kube import Lease, PodKey
@@ -168,7 +168,8 @@ def too_large(state: State) -> str:
         going = (o for o in node.others if o.verdict is Verdict.EVICT and node.name == others[0])
         pods += [PodRun(o.pod, False, PodStep.PENDING) for o in going]
         worst.append(NodeRun(node.name, node.uid, NodeStep.DRAIN, tuple(pods), cordoned_by_us=True, since=0.0))
-    return words_if_too_large(to_record(state.with_nodes(tuple(worst))), len(worst))
+    sent = frozenset(pod.pod.uid for node in worst for pod in node.pods)
+    return words_if_too_large(to_record(replace(state.with_nodes(tuple(worst)), evicted=sent)), len(worst))
 
 
 def words_if_too_large(text: str, nodes: int) -> str:
