@@ -35,10 +35,11 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.ending import words_left_behind
-from zktui.maintenance.journal import Journal, JournalError
+from zktui.maintenance.journal import FileJournal, Journal, JournalError
 from zktui.maintenance.machine import step
 from zktui.maintenance.model import BudgetSample, Command, Event, Run, RunStatus
 from zktui.maintenance.proof import Proof
+from zktui.maintenance.runs import save_report
 from zktui.maintenance.state import State
 from zktui.maintenance.survey import survey
 from zktui.maintenance.timeline import Timeline
@@ -133,11 +134,23 @@ class Engine:
         await self._conclude()
         return self.run
 
-    async def _conclude(self) -> None:
-        """Once, whoever waits for the end."""
+    async def _conclude(self, last: Event | None = None) -> None:
+        """Once, whoever waits for the end: what clients felt, a last line, and the report."""
         if self._concluding is None:
-            self._concluding = asyncio.get_running_loop().create_task(self._proof.conclude())
+            self._concluding = asyncio.get_running_loop().create_task(self._finish(last))
         await asyncio.shield(self._concluding)
+
+    async def _finish(self, last: Event | None) -> None:
+        await self._proof.conclude()
+        if last is not None:
+            self._append(last)
+        if isinstance(self._journal, FileJournal):
+            try:
+                problem = save_report(self._journal.path)
+            except Exception as error:  # noqa: BLE001 - a defect in what is told of a run is none of the run
+                problem = f"A defect in zktui: the report could not be made ({type(error).__name__}: {error})."
+            if problem:
+                self._append(Event(0, 0.0, "note", problem))
         self._end()
 
     async def _leave(self) -> None:
@@ -149,9 +162,8 @@ class Engine:
         for task in (self._task, self._timer):
             if task is not None:
                 task.cancel()
-        await self._conclude()
         text = f"zktui quits: the run is unattended. {words_left_behind(self.run)}"
-        self._append(Event(0, 0.0, "note", text, data={"cordoned": [*self.run.cordoned]}))
+        await self._conclude(Event(0, 0.0, "note", text, data={"cordoned": [*self.run.cordoned]}))
 
     def _feed(self, event: Input) -> None:
         """One input: step, and start what it asks for. A defect ends the run and says what is cordoned."""

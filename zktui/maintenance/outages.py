@@ -1,0 +1,134 @@
+"""Who served while a run went on, by its journal: elections, and how long an ensemble was without its quorum.
+
+That is known only as exactly as was looked: an outage lasted at least from the first reading that showed it to the last
+one, and at most from the last good one before it to the first good one after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from zktui.core.quorum import Health, majority
+from zktui.maintenance.jsonvalues import number_of, pair_of, text_of
+from zktui.maintenance.model import Event
+
+BELOW = "below majority"
+LEADERLESS = "without a leader"
+UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumSeen:
+    """Who served, from one reading to the next that showed something else."""
+
+    wall: float
+    ensemble: str
+    health: str
+    serving: int
+    voters: int
+    leader: str
+    epoch: int | None
+    reading: tuple[float, float]
+    """Monotonic seconds of the program that read."""
+    before: tuple[float, float] | None
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    wall: float
+    ensemble: str
+    leader: str
+    before: str
+    epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A stretch of readings that showed an ensemble below majority, without a leader, or not at all."""
+
+    wall: float
+    ensemble: str
+    what: str
+    at_least: float
+    """Seconds."""
+    at_most: float | None
+    """None: it was not over when the journal ends."""
+
+
+def parts_of(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """The journals of the programs that worked at it: each numbers its lines from 1, and has a clock of its own."""
+    part: list[Event] = []
+    for event in events:
+        if part and event.seq <= part[-1].seq:
+            yield part
+            part = []
+        part.append(event)
+    yield part
+
+
+def quorums_of(parts: Sequence[Sequence[Event]]) -> Iterator[QuorumSeen]:
+    for number, part in enumerate(parts, 1):
+        for event in part:
+            reading = pair_of(event.data, "reading")
+            if event.kind == "quorum" and reading is not None:
+                yield QuorumSeen(
+                    event.wall,
+                    text_of(event.data, "ensemble"),
+                    text_of(event.data, "health"),
+                    int(number_of(event.data, "serving")),
+                    int(number_of(event.data, "voters")),
+                    text_of(event.data, "leader"),
+                    int(number_of(event.data, "epoch")) if event.data.get("epoch") is not None else None,
+                    reading,
+                    pair_of(event.data, "before"),
+                    number,
+                )
+
+
+def elections_in(standings: Sequence[QuorumSeen]) -> Iterator[Election]:
+    """Another leader than the last one seen, or the same in a later epoch."""
+    last: dict[str, QuorumSeen] = {}
+    for now in standings:
+        if not now.leader:
+            continue
+        before = last.get(now.ensemble)
+        later = before is not None and None not in (before.epoch, now.epoch) and before.epoch != now.epoch
+        if before is not None and (before.leader != now.leader or later):
+            yield Election(now.wall, now.ensemble, now.leader, before.leader, now.epoch)
+        last[now.ensemble] = now
+
+
+def outages_in(standings: Sequence[QuorumSeen]) -> Iterator[Outage]:
+    def key(standing: QuorumSeen) -> tuple[str, int]:
+        return (standing.ensemble, standing.part)
+
+    for _, group in groupby(sorted(standings, key=key), key):
+        mine = list(group)
+        for what, bad in _BAD.items():
+            yield from _stretches(what, bad, mine)
+
+
+_BAD: dict[str, Callable[[QuorumSeen], bool]] = {
+    BELOW: lambda s: s.health != Health.UNKNOWN and s.serving < majority(s.voters),
+    LEADERLESS: lambda s: s.health != Health.UNKNOWN and not s.leader,
+    UNKNOWN: lambda s: s.health == Health.UNKNOWN,
+}
+
+
+def _stretches(what: str, bad: Callable[[QuorumSeen], bool], standings: Sequence[QuorumSeen]) -> Iterator[Outage]:
+    """By the moments of the readings: a reading takes a while itself, and what it showed was so at some time in it."""
+    first: QuorumSeen | None = None
+    for now in standings:
+        if bad(now):
+            first = first or now
+        elif first is not None:
+            began = first.before[0] if first.before is not None else first.reading[0]
+            last_bad = now.before or first.reading
+            at_least = max(0.0, last_bad[0] - first.reading[1])
+            yield Outage(first.wall, first.ensemble, what, at_least, now.reading[1] - began)
+            first = None
+    if first is not None:
+        yield Outage(first.wall, first.ensemble, what, max(0.0, standings[-1].reading[0] - first.reading[1]), None)
