@@ -102,7 +102,7 @@ class ChooseScreen(WizardScreen[None]):
         super().on_mount()
         self.say(Piece("  Which nodes?", Tone.STRONG))
         self.query_one(Grid).focus()
-        self.run_worker(self._watch(), name="wizard: choose", exclusive=True)
+        self.run_worker(self._watch, name="wizard: choose", exclusive=True)
 
     async def _watch(self) -> None:
         async with self.session.store.changes() as changed:

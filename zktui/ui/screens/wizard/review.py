@@ -66,7 +66,7 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
 
     def action_again(self) -> None:
         """Read everything again, with the options as they are now."""
-        self.run_worker(self._review(), name="wizard: review", exclusive=True)
+        self.run_worker(self._review, name="wizard: review", exclusive=True)
 
     async def _review(self) -> None:
         self.plan = None

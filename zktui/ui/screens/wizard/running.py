@@ -122,7 +122,7 @@ class RunScreen(WizardScreen[None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.action_tab("now")
-        self.run_worker(self._watch(), name="wizard: run", exclusive=True)
+        self.run_worker(self._watch, name="wizard: run", exclusive=True)
 
     def fit_to_size(self) -> None:
         super().fit_to_size()
