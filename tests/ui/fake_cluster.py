@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from zktui.core.deltas import Kind
-from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Volume
+from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Taint, Volume
 from zktui.core.ports import Answer, Evicted, Refused, Reply
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, MemberSessions
 
@@ -92,6 +92,23 @@ class FakeCluster:
         changed = replace(node, annotations={k: v for k, v in kept.items() if annotations.get(k, v) is not None})
         self._world.upsert(Kind.NODES, changed)
         return self._answer(changed)
+
+    async def taint_node(self, node: Node, taint: Taint) -> Reply[Node]:
+        changed = replace(node, taints=(*node.taints, taint))
+        self._world.upsert(Kind.NODES, changed)
+        return self._answer(changed)
+
+    async def create_budget(self, budget: Budget) -> Reply[Budget]:
+        self._world.upsert(Kind.BUDGETS, budget)
+        return self._answer(budget)
+
+    async def delete_claim(self, claim: Claim) -> Reply[bool]:
+        self._world.remove(Kind.CLAIMS, claim.uid)
+        return self._answer(True)
+
+    async def delete_pod(self, pod: PodKey) -> Reply[bool]:
+        self._world.remove(Kind.PODS, pod.uid)
+        return self._answer(True)
 
     async def evict(self, pod: PodKey, grace: int | None = None) -> Reply[Evicted]:
         self._world.remove(Kind.PODS, pod.uid)

@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.ui.fake_cluster import FakeCluster, FakeMembers, NoObjects
-from zktui.checks.gather import Ports
-from zktui.checks.inspector import Inspector
+from tests.ui.fake_cluster import FakeCluster, FakeMembers
 from zktui.checks.model import Chapter, Report
 from zktui.core.deltas import Configured, Fact, Kind, Lost, Polled, Remove, Reset, Upsert
 from zktui.core.kube import (
@@ -83,6 +81,7 @@ class World:
         self.store = Store(self.clock)
         self.logs = FakeLogs()
         self.trees = FakeTrees(self.clock)
+        self.inspector = FakeInspector()
         self.begun = 0
         """How often a front end asked for the streams to begin."""
 
@@ -217,7 +216,6 @@ class World:
             read_only=read_only,
         )
         settings = Settings(read_only=read_only, state=state)
-        nothing = NoObjects(self)
         return Session(
             settings,
             place,
@@ -228,7 +226,7 @@ class World:
             self.logs,
             self.trees,
             made,
-            Inspector(Ports(cluster, members, nothing, nothing, self.clock)),
+            self.inspector,
             begin=self._begun,
         )
 

@@ -94,7 +94,11 @@ async def test_the_bell_rings_on_whatever_screen_is_open(
 ) -> None:
     engine.become(states.STATES["gates"]())
     rung: list[bool] = []
-    monkeypatch.setattr(ZktuiApp, "bell", lambda _: rung.append(True))
+
+    def ring(_: ZktuiApp) -> None:
+        rung.append(True)
+
+    monkeypatch.setattr(ZktuiApp, "bell", ring)
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
         await painted(pilot)
         world.poll(Mode.FOLLOWER, Mode.LEADER, Mode.FOLLOWER, errors={0: "timed out"})

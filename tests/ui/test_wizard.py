@@ -15,11 +15,13 @@ from textual.widgets import Input
 
 from tests.ui import wizard_states as states
 from tests.ui.fakes import World, node
+from tests.ui.pilots import screen_text
 from tests.ui.wizard_driver import SMALL, WIDE, Wizard
 from zktui.core.deltas import Kind
 from zktui.maintenance.desk import Desk
 from zktui.maintenance.model import (
     POWERED_OFF,
+    Action,
     Command,
     CommandKind,
     Event,
@@ -64,10 +66,19 @@ class FakeDesk:
         self.taken: list[tuple[str, str, str]] = []
         """What was asked for, of which run, and the word that was typed."""
         self.refused: CannotBegin | None = None
+        self.acts: list[tuple[Action, str]] = []
+        """What was to be done, and the word that was typed."""
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         self.looks += 1
         return self.left
+
+    async def act(self, action: Action, typed: str = "") -> str:
+        self.acts.append((action, typed))
+        if self.refused is not None:
+            raise self.refused
+        self.plan = states.review()
+        return "Done: a budget for zk."
 
     async def resume(self, which: Unfinished, typed: str = "") -> states.StillEngine:
         return self._take("resume", which, typed)
@@ -259,6 +270,41 @@ async def test_what_needs_it_is_acknowledged_before_a_run_can_begin(tmp_path: Pa
         await wizard.on(RunScreen)
 
 
+async def test_what_a_finding_offers_is_done_and_everything_read_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, FakeDesk(states.review(Level.INFO))) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READ THIS")
+        assert "press f to create a budget for zk: maxUnavailable 1" in wizard.page("plan")
+        await wizard.press("f")
+        await wizard.on(Confirm)
+        await wizard.press("n")
+        await wizard.on(ReviewScreen)
+        assert wizard.desk.acts == []
+        await wizard.press("f")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READY")
+        assert wizard.desk.acts == [(states.NO_BUDGET.action, "")]
+        assert len(wizard.desk.reviews) == 2
+        assert "Do it" not in wizard.keys
+
+
+async def test_what_was_not_done_is_said_and_everything_read_again(tmp_path: Path) -> None:
+    desk = FakeDesk(states.review(Level.INFO))
+    desk.refused = CannotBegin("Not done: a budget covers it by now.")
+    async with opened(tmp_path, desk) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: wizard.word == "READ THIS")
+        await wizard.press("f")
+        await wizard.on(Confirm)
+        await wizard.press("y")
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        await wizard.until(lambda: "Not done: a budget covers it by now." in screen_text(wizard.pilot))
+
+
 async def test_c_leaves_the_cordons_ahead_out_and_back_in(tmp_path: Path) -> None:
     async with opened(tmp_path) as wizard:
         await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
@@ -440,6 +486,7 @@ async def test_a_change_of_the_run_is_painted(tmp_path: Path) -> None:
         ("pausing", ["space"], Command(CommandKind.RESUME)),
         ("hold", ["u"], Command(CommandKind.UNCORDON, node="node-3")),
         ("blocked-landing", ["u", *"node-4", "enter"], Command(CommandKind.UNCORDON, typed="node-4", node="node-4")),
+        ("blocked-ahead", ["u", "y"], Command(CommandKind.UNCORDON, typed="node-1", node="node-1")),
         ("gates", ["a", "y"], Command(CommandKind.ABORT)),
         ("blocked-quorum", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.QUORUM, "zk-2")),
         ("waiting", ["o", *"zk-2", "enter"], Command(CommandKind.OVERRIDE, GateName.SETTLED, "zk-2")),

@@ -277,6 +277,16 @@ def blocked(name: GateName) -> Run:
     return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
 
 
+def blocked_by_ourselves() -> Run:
+    """No node can take the member, for this run has cordoned one ahead."""
+    offer = Action(ActionKind.UNCORDON, "node-1", "uncordon node-1 so that zk-2 can land there")
+    closed = gate(GateName.LANDING, Standing.BLOCKED, "no node can take zk-2", action=offer, since=NOW - 5)
+    run = at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
+    nodes = list(run.nodes)
+    nodes[2] = replace(nodes[2], cordoned_by_us=True)
+    return replace(run, nodes=tuple(nodes))
+
+
 def final() -> Run:
     """Blocked by what no typed word opens."""
     closed = gate(GateName.RETURN, Standing.BLOCKED, "its data is in an emptyDir, and zk-0 does not serve", final=True)
@@ -389,6 +399,7 @@ STATES: dict[str, Callable[[], Run]] = {
     "rejoin": lambda: at_node_3(NodeStep.REJOIN, away(PodStep.PLACED).nodes[1].pods, cordoned=False),
     **{f"blocked-{name.value}": (lambda name=name: blocked(name)) for name in GateName},
     "blocked-final": final,
+    "blocked-ahead": blocked_by_ourselves,
     "paused": lambda: replace(waiting(), status=RunStatus.PAUSED, message="Paused"),
     "pausing": lambda: replace(STATES["evict"](), pausing=True),
     "aborting": lambda: replace(STATES["evict"](), aborting=True),

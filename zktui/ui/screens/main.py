@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -153,7 +154,9 @@ class MainScreen(Fed, Screen[None]):
         )
         if not self._looked and view.ensembles:
             self._looked = True
-            self.run_worker(self._look(show=True), name="main: unfinished runs", exclusive=True, group="unfinished")
+            self.run_worker(
+                partial(self._look, show=True), name="main: unfinished runs", exclusive=True, group="unfinished"
+            )
         self._say(situation(view, session.place, session.settings))
         self._ensemble_pane.show(view, ensemble, figures=not self.has_class("-tabbed"))
         self._nodes_pane.show(view, ensemble)
@@ -200,7 +203,7 @@ class MainScreen(Fed, Screen[None]):
     def on_screen_resume(self) -> None:
         """Something was closed: a run may have been taken up, or left."""
         if self._looked:
-            self.run_worker(self._look(), name="main: unfinished runs", exclusive=True, group="unfinished")
+            self.run_worker(self._look, name="main: unfinished runs", exclusive=True, group="unfinished")
 
     # -- layout
 

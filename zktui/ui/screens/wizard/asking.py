@@ -14,13 +14,19 @@ def _line(text: str, tone: Tone = Tone.PLAIN) -> Row:
     return row("", [Piece(text, tone)])
 
 
-def uncordon(offer: Action) -> Confirm:
-    """Another node than the run's own: by its typed name."""
-    lines = [
-        _line(f"{offer.text}.", Tone.STRONG),
-        _line(f"! {offer.target} was not cordoned by this run: somebody may be at work on it.", Tone.WAITING),
-    ]
-    return Confirm(f"Uncordon {offer.target}?", lines, "uncordon", word=offer.target, danger=True)
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def uncordon(offer: Action, run: Run) -> Confirm:
+    """Another node than the one at work. One that is not this run's takes its typed name."""
+    lines = [_line(_sentence(offer.text), Tone.STRONG)]
+    title = f"Uncordon {offer.target}?"
+    if offer.target in run.cordoned:
+        lines.append(_line("This run has cordoned it ahead. Members may land there, and be moved once more."))
+        return Confirm(title, lines, "uncordon")
+    whose = f"! {offer.target} was not cordoned by this run: somebody may be at work on it."
+    return Confirm(title, [*lines, _line(whose, Tone.WAITING)], "uncordon", word=offer.target, danger=True)
 
 
 def abort(run: Run) -> Confirm:
@@ -68,7 +74,7 @@ DANGERS = {
 
 def act(action: Action) -> Confirm:
     """What zktui can do itself to open a gate; with the action's own word, where it has one."""
-    lines = [_line(f"{action.text}.", Tone.STRONG)]
+    lines = [_line(_sentence(action.text), Tone.STRONG)]
     if danger := DANGERS.get(action.kind):
         lines.append(_line(f"! {danger}", Tone.WAITING))
     return Confirm("Shall zktui do it?", lines, "do it", word=action.typed, danger=bool(action.typed))

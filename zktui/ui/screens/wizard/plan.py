@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zktui.maintenance.model import (
+    Action,
     Finding,
     HoldKind,
     Level,
@@ -238,6 +239,11 @@ def sentence(who: str, finding: Finding) -> str:
     return f"{who}: {finding.text}" if who and who not in finding.text else finding.text
 
 
+def offered(plan: Plan) -> Action | None:
+    """What zktui could do about a finding, on `f`; where it could do several things, the first."""
+    return next((finding.action for _, finding in told(plan) if finding.action is not None), None)
+
+
 def findings(plan: Plan) -> list[Row]:
     lines: list[Row] = []
     for who, finding in told(plan):
@@ -247,8 +253,8 @@ def findings(plan: Plan) -> list[Row]:
             known = finding.code in plan.options.acknowledged
             accepted = [Piece(f"{OK} acknowledged by you", Tone.SAFE)]
             lines.append(row("   → ", accepted if known else [Piece("press"), *key("k", "to go on all the same")]))
-        if finding.action is not None:
-            lines.append(row("   → ", [Piece("press"), *key(OFFER, finding.action.text)]))
+        if finding.action is not None and finding.action is offered(plan):
+            lines.append(row("   → ", [Piece("press"), *key(OFFER, f"to {finding.action.text}")]))
         elif finding.unblock:
             weight = Tone.STRONG if finding.level is Level.STOP else Tone.DIM
             option = [Piece(" · press"), *key("o", "for options")] if finding.unblock.startswith("--") else []

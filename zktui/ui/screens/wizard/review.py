@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,10 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from zktui.maintenance.engine import Engine
-from zktui.maintenance.model import Options, Plan
+from zktui.maintenance.model import Action, Options, Plan
 from zktui.maintenance.refusals import CannotBegin
 from zktui.session import Session
 from zktui.ui.reach import app_of
+from zktui.ui.screens.wizard import asking
 from zktui.ui.screens.wizard import plan as words
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.confirm import Confirm
@@ -22,7 +24,7 @@ from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.options import OptionsScreen
 from zktui.ui.screens.wizard.standing import Answer, Light
 from zktui.ui.screens.wizard.words import count, listed, span
-from zktui.ui.text import Piece
+from zktui.ui.text import Piece, printable
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Page, Row, row
 
@@ -34,6 +36,7 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start", "Start"),
         Binding("k", "acknowledge", "Acknowledge"),
+        Binding("f", "act", "Do it"),
         Binding("c", "cordon_ahead", "Cordon ahead"),
         Binding("o", "options", "Options"),
         Binding("r", "again", "Review again"),
@@ -94,6 +97,8 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
             return True if ready else None
         if action == "acknowledge":
             return self.plan is not None and self.plan.go and bool(self.plan.unacknowledged)
+        if action == "act":
+            return self.plan is not None and words.offered(self.plan) is not None and not self.session.desk.read_only
         if action == "cordon_ahead":
             return bool(self._names[1:])
         return super().check_action(action, parameters)
@@ -115,6 +120,27 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
                 self.refresh_bindings()
 
         app_of(self).push_screen(Confirm("Go on all the same?", lines, "go on all the same", danger=True), answered)
+
+    def action_act(self) -> None:
+        """What a finding offers that zktui can do itself; then everything is read again."""
+        offer = words.offered(self.plan) if self.plan is not None else None
+        if offer is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(partial(self._act, offer), name="wizard: act", group="act")
+
+        app_of(self).push_screen(asking.act(offer), answered)
+
+    async def _act(self, offer: Action) -> None:
+        try:
+            done = await self.session.desk.act(offer, offer.typed)
+        except CannotBegin as error:
+            self.notify(printable(f"{error.message} {error.hint}".strip()), severity="warning", markup=False)
+        else:
+            self.notify(printable(done), markup=False)
+        self.action_again()
 
     def action_cordon_ahead(self) -> None:
         self._options = replace(self._options, cordon_ahead=not self._options.cordon_ahead)

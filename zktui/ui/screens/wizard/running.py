@@ -262,7 +262,7 @@ class RunScreen(WizardScreen[None]):
             self._send(Command(CommandKind.UNCORDON, node=run.node.name))
         elif offer := gates.uncordon_offered(run):
             command = Command(CommandKind.UNCORDON, typed=offer.target, node=offer.target)
-            self._ask(asking.uncordon(offer), command)
+            self._ask(asking.uncordon(offer, run), command)
 
     def action_act(self) -> None:
         """What a blocked gate offers that zktui can do itself."""

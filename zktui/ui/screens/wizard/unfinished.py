@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -76,7 +77,7 @@ class UnfinishedScreen(WizardScreen[None]):
         super().on_mount()
         self.query_one("#all" if len(self.found) > 1 else "#one").focus()
         self._paint()
-        self.run_worker(self._watch(), name="wizard: unfinished", exclusive=True)
+        self.run_worker(self._watch, name="wizard: unfinished", exclusive=True)
 
     async def _watch(self) -> None:
         while True:
@@ -139,7 +140,7 @@ class UnfinishedScreen(WizardScreen[None]):
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self.run_worker(self._take(one, resume=resume), name="wizard: take over", group="take")
+                self.run_worker(partial(self._take, one, resume=resume), name="wizard: take over", group="take")
 
         app_of(self).push_screen(Confirm(title, lines, yes, word=one.word, danger=bool(one.word)), answered)
 
