@@ -71,6 +71,10 @@ def _run(arguments: argparse.Namespace) -> int:
             return wiring.run_where(settings, arguments.output)
         case "resume" | "abort":
             return wiring.run_take_up(settings, _taking(arguments))
+        case "runs":
+            from zktui.headless.runs import RunsRequest
+
+            return wiring.run_runs(settings, RunsRequest(arguments.run, arguments.output))
         case "probe":
             from zktui.headless.probe import ProbeRequest
 

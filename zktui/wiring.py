@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zktui.headless.maintain import Request
     from zktui.headless.probe import ProbeRequest
     from zktui.headless.resume import Taking
+    from zktui.headless.runs import RunsRequest
 
 
 GOODBYE = 0.5
@@ -79,6 +80,13 @@ def run_take_up(settings: Settings, taking: Taking) -> int:
     from zktui.headless.resume import take_up
 
     return _headless(settings, lambda session: take_up(session, taking))
+
+
+def run_runs(settings: Settings, request: RunsRequest) -> int:
+    """`zktui runs`, which needs no cluster. Returns its exit code; raises UsageError."""
+    from zktui.headless.runs import runs
+
+    return runs(settings.state, request)
 
 
 def run_interactive(settings: Settings) -> int:

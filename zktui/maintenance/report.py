@@ -158,14 +158,16 @@ def _said(event: Event) -> Said:
 def _end(events: Sequence[Event]) -> tuple[str, str, tuple[str, ...]]:
     """How it ended, in a word and in a sentence, and what stays cordoned. Only the newest part can have ended it."""
     for event in reversed(events):
-        if "cordoned" not in event.data:
-            if event.kind == "plan":
-                break
-            continue
-        cordoned = tuple(texts_of(event.data, "cordoned"))
-        ends = {"done": RunStatus.DONE, "failed": RunStatus.FAILED, "abort": RunStatus.ABORTED}
-        return (ends[event.kind].value if event.kind in ends else UNATTENDED), event.text, cordoned
+        if "cordoned" in event.data:
+            return _ENDS.get(event.kind, UNATTENDED), event.text, tuple(texts_of(event.data, "cordoned"))
+        if event.kind in ("done", "failed"):
+            return _ENDS[event.kind], event.text, _still_cordoned(events)
+        if event.kind == "plan":
+            break
     return UNATTENDED, "The program ended in the midst of it.", _still_cordoned(events)
+
+
+_ENDS = {"done": RunStatus.DONE.value, "failed": RunStatus.FAILED.value, "abort": RunStatus.ABORTED.value}
 
 
 def _still_cordoned(events: Sequence[Event]) -> tuple[str, ...]:
