@@ -15,7 +15,6 @@ from textual.widgets import Input
 
 from tests.ui import wizard_states as states
 from tests.ui.fakes import World, node
-from tests.ui.pilots import screen_text
 from tests.ui.wizard_driver import SMALL, WIDE, Wizard
 from zktui.core.deltas import Kind
 from zktui.maintenance.desk import Desk
@@ -286,6 +285,7 @@ async def test_what_a_finding_offers_is_done_and_everything_read_again(tmp_path:
         await wizard.press("y")
         await wizard.on(ReviewScreen)
         await wizard.until(lambda: wizard.word == "READY")
+        assert wizard.page("plan").startswith(" Done: a budget for zk.")
         assert wizard.desk.acts == [(states.NO_BUDGET.action, "")]
         assert len(wizard.desk.reviews) == 2
         assert "Do it" not in wizard.keys
@@ -302,7 +302,7 @@ async def test_what_was_not_done_is_said_and_everything_read_again(tmp_path: Pat
         await wizard.on(Confirm)
         await wizard.press("y")
         await wizard.until(lambda: len(wizard.desk.reviews) == 2)
-        await wizard.until(lambda: "Not done: a budget covers it by now." in screen_text(wizard.pilot))
+        await wizard.until(lambda: "Not done: a budget covers it by now." in wizard.page("plan"))
 
 
 async def test_c_leaves_the_cordons_ahead_out_and_back_in(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.options import OptionsScreen
 from zktui.ui.screens.wizard.standing import Answer, Light
 from zktui.ui.screens.wizard.words import count, listed, span
-from zktui.ui.text import Piece, printable
+from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Page, Row, row
 
@@ -49,6 +49,8 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         self._options = options
         self.plan: Plan | None = None
         """The plan on screen; None while it is being made."""
+        self._done: Piece | None = None
+        """What came of the last thing that zktui was told to do itself."""
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="body"):
@@ -88,7 +90,8 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
             page.show([])
             return
         band.tell(words.answer(self.plan))
-        page.show(words.rows(self.plan, self.narrow))
+        done = [row(" ", [self._done]), row()] if self._done is not None else []
+        page.show([*done, *words.rows(self.plan, self.narrow)])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
@@ -135,11 +138,9 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
 
     async def _act(self, offer: Action) -> None:
         try:
-            done = await self.session.desk.act(offer, offer.typed)
+            self._done = Piece(await self.session.desk.act(offer, offer.typed), Tone.SAFE)
         except CannotBegin as error:
-            self.notify(printable(f"{error.message} {error.hint}".strip()), severity="warning", markup=False)
-        else:
-            self.notify(printable(done), markup=False)
+            self._done = Piece(f"{error.message} {error.hint}".strip(), Tone.BLOCKED)
         self.action_again()
 
     def action_cordon_ahead(self) -> None:
