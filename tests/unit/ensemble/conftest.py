@@ -42,7 +42,7 @@ def distribution() -> zookeeper.Distribution:
 
 @pytest.fixture(scope="module")
 def zookeepers(distribution: zookeeper.Distribution, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeepers]:
-    servers = ZooKeepers(distribution, tmp_path_factory.mktemp("zookeeper"), 3, "srvr,mntr,conf")
+    servers = ZooKeepers(distribution, tmp_path_factory.mktemp("zookeeper"), 3, "srvr,mntr,conf,cons,dump")
     try:
         yield servers
     finally:

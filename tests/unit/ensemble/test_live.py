@@ -325,3 +325,21 @@ async def test_nothing_is_left_behind_and_nothing_printed(live: Live, capfd: pyt
 def _open_files() -> int:
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+async def test_sessions_are_told_with_their_timeouts_and_their_ephemerals(live: Live) -> None:
+    """By real servers' own words: conf, cons and dump."""
+    client: Any = KazooClient(f"{live.servers.hosts['zk-1']}:2181", timeout=7.0)
+    client.start(timeout=20)
+    try:
+        for number in range(3):
+            client.create(f"/temporary-{number}", b"", ephemeral=True)
+        told = await live.members.sessions(ENSEMBLE, live.pod("zk-1"), 5.0)
+        assert told.min_timeout == 1000, "2 x tickTime of 500 ms"
+        assert told.shortest == client._session_timeout  # what was negotiated, in milliseconds
+        assert told.ephemerals == 3
+        other = await live.members.sessions(ENSEMBLE, live.pod("zk-2"), 5.0)
+        assert other.ephemerals == 0, "those are of sessions through another member"
+    finally:
+        client.stop()
+        client.close()

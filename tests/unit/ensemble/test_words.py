@@ -20,6 +20,8 @@ from zktui.ensemble.words import (
     closed,
     parse_conf,
     parse_config,
+    parse_cons,
+    parse_dump,
     parse_mntr,
     parse_server,
     parse_srvr,
@@ -311,3 +313,38 @@ def test_what_a_forwarded_port_says_comes_with_the_reply(told: str, why: str) ->
     with far, pytest.raises(NoAnswer, match=why) as error:
         ask(Forwarding(), make_pod("zk-0").key, 2181, "srvr", 1)
     assert "localhost" not in str(error.value)
+
+
+CONS = """\
+ /10.0.0.7:51234[1](queued=0,recved=42,sent=42,sid=0x10000a2f4b30000,lop=PING,est=1700000000000,to=30000,lcxid=0x1)
+ /10.0.0.8:40000[1](queued=0,recved=4,sent=4,sid=0x10000A2F4B30001,lop=SESS,est=1700000000000,to=4000)
+ /127.0.0.1:37234[0](queued=0,recved=1,sent=0)
+
+"""
+DUMP = """\
+SessionTracker dump:
+Session Sets (1)/(1):
+1 expire at Thu Jan 01 00:00:00 UTC 1970:
+\t0x10000a2f4b30000
+ephemeral nodes dump:
+Sessions with Ephemerals (2):
+0x10000a2f4b30000:
+\t/a
+\t/b
+0x20000a2f4b30009:
+\t/c
+Connections dump:
+Connections Sets (1)/(1):
+1 expire at Thu Jan 01 00:00:00 UTC 1970:
+\tip: /10.0.0.7:51234 sessionId: 0x10000a2f4b30000
+"""
+
+
+def test_cons_tells_each_sessions_timeout() -> None:
+    assert parse_cons(CONS) == {"0x10000a2f4b30000": 30000, "0x10000a2f4b30001": 4000}
+    assert parse_cons("cons is not executed because it is not in the whitelist.\n") == {}
+
+
+def test_dump_tells_how_many_ephemerals_a_session_has() -> None:
+    assert parse_dump(DUMP) == {"0x10000a2f4b30000": 2, "0x20000a2f4b30009": 1}
+    assert parse_dump("") == {}
