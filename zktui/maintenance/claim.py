@@ -18,6 +18,7 @@ from zktui.maintenance.effects import CreateLease, UpdateLease
 from zktui.maintenance.ending import fail
 from zktui.maintenance.model import HOME_ANNOTATION, LEASE_NAME, RUN_ANNOTATION, STATE_ANNOTATION
 from zktui.maintenance.record import RecordError, annotate, from_record, to_record, words_if_too_large
+from zktui.maintenance.replies import perhaps_done
 from zktui.maintenance.state import Turn
 
 LEASE_SECONDS = 40
@@ -99,6 +100,17 @@ def _send(turn: Turn, lease: Lease, kind: str, text: str) -> None:
     turn.do(UpdateLease(lease) if lease.uid else CreateLease(lease), kind, text, data=data)
 
 
+def last_look(turn: Turn) -> None:
+    """A run that ends has read whose the leases are whose writing was not answered: its own are to be released."""
+    for namespace in turn.state.adrift:
+        reading = turn.facts.leases.get(namespace)
+        if reading is None or (reading.value is None and not reading.absent):
+            continue
+        turn.set(adrift=turn.state.adrift - {namespace})
+        if reading.value is not None and reading.value.holder == turn.state.holder:
+            _adopt(turn, reading.value)
+
+
 def _adopt(turn: Turn, lease: Lease) -> None:
     """Ours as just read; also when the answer to our own request was lost."""
     namespace = lease.namespace
@@ -177,6 +189,7 @@ def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease])
             leases={**leases, namespace: reply.value},
             renewed={**turn.state.renewed, namespace: reply.at},
             held=turn.state.held | {namespace},
+            adrift=turn.state.adrift - {namespace},
         )
         if namespace == turn.state.home:
             turn.set(written=turn.state.writing)
@@ -186,6 +199,8 @@ def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease])
         renewed={n: at for n, at in turn.state.renewed.items() if n != namespace},
         lease_at=turn.now + RETRY_AFTER,
     )
+    if perhaps_done(reply):
+        turn.set(adrift=turn.state.adrift | {namespace})
     if isinstance(reply, Refused) and reply.forbidden:
         verb = "create" if isinstance(change, CreateLease) else "update"
         fail(turn, f"not permitted to {verb} leases.coordination.k8s.io in {namespace}: {reply.message}")

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from zktui.core.kube import Lease
+from zktui.core.ports import Answer, Refused, Reply
 from zktui.maintenance.effects import UpdateLease
 from zktui.maintenance.model import STATE_ANNOTATION, JsonValue, NodeStep, PodStep, Run, RunStatus
 from zktui.maintenance.record import annotate
 from zktui.maintenance.state import Turn
+from zktui.maintenance.survey import Scope
+
+LAST_LOOKS = 3
+"""Readings that a run which ends makes for leases whose release, or last renewal, was not answered."""
 
 
 def fail(turn: Turn, why: str) -> None:
@@ -57,20 +63,26 @@ def words_left_behind(run: Run) -> str:
 
 
 def wind_up(turn: Turn) -> None:
-    """Release one lease after another, then end. A release that fails is left to expire."""
+    """Release one lease after another, then end. One whose fate stays unknown is left to expire."""
     for namespace, lease in turn.state.leases.items():
         told = annotate(turn.state, lease)
         released = replace(lease, holder="", renewed_at=turn.wall, annotations=told)
         data = {"state": json.loads(told[STATE_ANNOTATION])} if STATE_ANNOTATION in told else None
         turn.do(UpdateLease(released), "release", f"release the lease in {namespace}", data=data)
         return
+    if turn.state.adrift and turn.state.last_looks < LAST_LOOKS:
+        turn.set(last_looks=turn.state.last_looks + 1)
+        turn.survey(Scope(turn.state.ensembles, decide=True))
+        return
     end(turn)
 
 
-def on_released(turn: Turn, change: UpdateLease) -> None:
-    """Whatever the reply: it is not asked for again."""
+def on_released(turn: Turn, change: UpdateLease, reply: Reply[Lease]) -> None:
+    """Whatever is not an answer is found out by reading, unless it is not permitted."""
     namespace = change.lease.namespace
     turn.set(leases={n: lease for n, lease in turn.state.leases.items() if n != namespace})
+    if not isinstance(reply, Answer) and not (isinstance(reply, Refused) and reply.forbidden):
+        turn.set(adrift=turn.state.adrift | {namespace})
 
 
 def end(turn: Turn) -> None:

@@ -151,7 +151,10 @@ def _scope(turn: Turn) -> Scope:
 
 def _proceed(turn: Turn) -> None:
     """After a reading: keep the leases, do the next thing, and where that is no change, write down what is new."""
-    if turn.state.closing is not None or turn.run.aborting:
+    if turn.state.closing is not None:
+        claim.last_look(turn)
+        return
+    if turn.run.aborting:
         return
     claimed = claim.keep(turn)
     if turn.state.busy is None and turn.state.closing is None:
@@ -212,7 +215,7 @@ def _settle(turn: Turn, replied: Replied) -> None:
     turn.set_run(in_flight="")
     change = replied.change
     if turn.state.closing is not None and isinstance(change, UpdateLease):
-        on_released(turn, change)
+        on_released(turn, change, cast(Reply[Lease], replied.reply))
         return
     match change:
         case EvictPod():

@@ -23,7 +23,8 @@ from zktui.maintenance.model import (
     Standing,
 )
 from zktui.maintenance.offers import discard_offer
-from zktui.maintenance.state import Turn, node_seen, pod_seen
+from zktui.maintenance.replies import perhaps_done
+from zktui.maintenance.state import OPEN_STEPS, Turn, gone_words, node_seen, pod_seen, vanished
 
 CORDON_TRIES = 5
 AWAY = (PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
@@ -38,29 +39,14 @@ def work(turn: Turn, *, claimed: bool) -> None:
         _STEPS[step](turn)
 
 
-def _vanished(turn: Turn) -> bool:
-    """Whether the node we planned for is no more: deleted, or another under its name. Either is never touched."""
-    node = turn.node
-    read = turn.facts.node.get(node.name)
-    if read is None or (read.value is None and not read.absent):
-        return False
-    return read.absent or (read.value is not None and read.value.uid != node.uid)
-
-
-def _gone_words(turn: Turn) -> str:
-    node = turn.node
-    other = node_seen(turn.facts, node.name) is not None
-    return f"{node.name} is another node of the same name now" if other else f"{node.name} was deleted"
-
-
 def _nothing_to_drain(turn: Turn) -> None:
     """The members that went down with the node are awaited all the same: the next node's gates rest on them."""
     turn.set_node(cordoned_by_us=False)
-    turn.say("note", f"{_gone_words(turn)}: nothing to drain")
+    turn.say("note", f"{gone_words(turn)}: nothing to drain")
     if any(p.member and p.step in AWAY for p in turn.node.pods):
-        turn.step_node(NodeStep.REJOIN, _gone_words(turn))
+        turn.step_node(NodeStep.REJOIN, gone_words(turn))
     else:
-        turn.step_node(NodeStep.SKIPPED, _gone_words(turn))
+        turn.step_node(NodeStep.SKIPPED, gone_words(turn))
         next_node(turn)
 
 
@@ -104,7 +90,7 @@ def _prepared(turn: Turn) -> bool:
     read = turn.facts.node.get(node.name)
     if read is None or turn.state.scope is None or not turn.state.scope.select:
         return False
-    if _vanished(turn):
+    if vanished(turn):
         _nothing_to_drain(turn)
         return False
     if read.value is None or not read.fresh(turn.now):
@@ -155,7 +141,7 @@ def _leads(turn: Turn, uid: str) -> bool:
 def _cordon(turn: Turn) -> None:
     """The answer to our cordon was lost or late: what does the node itself say?"""
     read = turn.facts.node.get(turn.node.name)
-    if _vanished(turn):
+    if vanished(turn):
         _nothing_to_drain(turn)
     elif read is not None and read.value is not None:
         if read.value.unschedulable:
@@ -193,7 +179,7 @@ def on_cordoned(turn: Turn, change: CordonNode, reply: Reply[Node]) -> None:
             if code not in (404, 409, 429) and code < 500:
                 fail(turn, f"{node} could not be {verb}ed: {message}")
                 return
-    unknown = _unknown(reply)
+    unknown = perhaps_done(reply)
     if unknown and change.unschedulable:
         # Named as ours until we know better: nothing may stay cordoned unnamed.
         turn.set_named(node, cordoned_by_us=True)
@@ -224,11 +210,6 @@ def on_annotated(turn: Turn, change: AnnotateNode, reply: Reply[Node]) -> None:
         _after_uncordon(turn)
 
 
-def _unknown(reply: Reply[Node]) -> bool:
-    """It may have been carried out: nobody answered, or a gateway did that may have passed it on (5xx)."""
-    return reply.sent if isinstance(reply, Unanswered) else isinstance(reply, Refused) and reply.code >= 500
-
-
 def _enter_drain(turn: Turn) -> None:
     """The gates that let the cordon pass are judged anew when the first member's turn comes."""
     for pod in turn.node.pods:
@@ -240,15 +221,14 @@ def _enter_drain(turn: Turn) -> None:
 
 def _drain(turn: Turn) -> None:
     node = turn.node
-    if _vanished(turn) and node.cordoned_by_us:
-        turn.say("note", f"{_gone_words(turn)}: nothing to uncordon")
-        turn.set_node(cordoned_by_us=False, note=_gone_words(turn))
+    if vanished(turn):
+        _let_be(turn)
     seen = node_seen(turn.facts, node.name)
     if seen is not None and not seen.unschedulable and seen.uid == node.uid:
         turn.step_node(NodeStep.CLAIM)
         pause(turn, f"someone uncordoned {node.name} while it was drained: resume to cordon it again")
         return
-    if not turn.state.listed and not _vanished(turn):
+    if not turn.state.listed and not vanished(turn):
         if turn.state.scope is None or not turn.state.scope.select or not _listed(turn):
             return
         turn.set(listed=True)
@@ -256,6 +236,14 @@ def _drain(turn: Turn) -> None:
         turn.step_node(NodeStep.DRAINED)
         turn.say("drained", f"{node.name} is drained")
         _drained(turn)
+
+
+def _let_be(turn: Turn) -> None:
+    """What still runs under the name of a node that vanished is not ours to evict."""
+    for pod in turn.node.pods:
+        if pod.step in OPEN_STEPS:
+            turn.say("note", f"{pod.pod.name} is left alone: {gone_words(turn)}", pod.pod)
+            turn.set_pod(pod.pod.uid, step=PodStep.SKIPPED, gates=(), note=gone_words(turn))
 
 
 def _drained(turn: Turn) -> None:
@@ -297,9 +285,9 @@ def _uncordon(turn: Turn) -> None:
     """Only what we cordoned, and only that very node."""
     node = turn.node
     read = turn.facts.node.get(node.name)
-    if _vanished(turn):
+    if vanished(turn):
         turn.set_node(cordoned_by_us=False)
-        turn.say("uncordon", f"{_gone_words(turn)}: nothing to uncordon")
+        turn.say("uncordon", f"{gone_words(turn)}: nothing to uncordon")
         _after_uncordon(turn)
     elif read is None or read.value is None or not read.fresh(turn.now):
         turn.tell(f"{node.name}: {read.why if read is not None else 'not read'}")

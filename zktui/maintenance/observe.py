@@ -11,13 +11,14 @@ from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
 from zktui.maintenance.model import JsonValue, NodeStep, PodRun, PodStep
-from zktui.maintenance.state import LEFT, Turn, node_seen, pod_seen
+from zktui.maintenance.state import LEFT, Turn, gone_words, node_seen, pod_seen, vanished
 from zktui.maintenance.strangers import watch_foreign
 
 LONGEST_GAP = 5.0
 """Seconds without a reading after which "without a break" can't be said any more."""
 UNSCHEDULED = 5.0
 """Seconds that a successor may stay unscheduled before it counts as one that waits."""
+_EMPTYING = (NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN)
 
 
 def observe(turn: Turn) -> None:
@@ -109,10 +110,16 @@ def _note_budgets(turn: Turn) -> None:
 
 
 def _watch_cordon(turn: Turn) -> None:
-    """Once someone has undone our cordon, a later one is theirs, and not ours to undo."""
+    """Once someone has undone our cordon, a later one is theirs, and not ours to undo; so with a node that is gone."""
     node = turn.run.node
-    seen = node_seen(turn.facts, node.name) if node is not None else None
-    if node is None or seen is None or not node.cordoned_by_us or node.step in (NodeStep.CLAIM, NodeStep.CORDON):
+    if node is None or not node.cordoned_by_us:
+        return
+    if vanished(turn):
+        turn.say("note", f"{gone_words(turn)}: nothing to uncordon")
+        turn.set_node(cordoned_by_us=False, note=gone_words(turn))
+        return
+    seen = node_seen(turn.facts, node.name)
+    if seen is None or node.step in (NodeStep.CLAIM, NodeStep.CORDON):
         return
     if seen.uid == node.uid and not seen.unschedulable:
         turn.say("note", f"{node.name} was uncordoned by someone else")
@@ -153,7 +160,7 @@ def _follow_successor(turn: Turn, pod: PodRun) -> None:
     successor = found[0]
     if not successor.node:
         _unscheduled(turn, pod, successor)
-    elif successor.node == turn.node.name and turn.node.step in (NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN):
+    elif successor.node == turn.node.name and turn.node.step in _EMPTYING and not vanished(turn):
         turn.say("note", f"{successor.name} was made again on {successor.node}: it is planned anew", successor.key)
         again = PodRun(successor.key, True, PodStep.PENDING, pod.ensemble, tries=pod.tries, note="made again here")
         pods = tuple(again if p.pod == pod.pod else p for p in turn.node.pods)
@@ -177,7 +184,7 @@ def _unscheduled(turn: Turn, pod: PodRun, successor: Pod) -> None:
 
 def _placed(turn: Turn, pod: PodRun, successor: Pod, ensemble: Ensemble) -> None:
     if pod.successor_node != successor.node or pod.successor != successor.key or pod.step is not PodStep.PLACED:
-        where: dict[str, JsonValue] = {"node": successor.node}
+        where: dict[str, JsonValue] = {"node": successor.node, "was": pod.pod.uid}
         turn.say("placed", f"{successor.name} is placed on {successor.node}", successor.key, where)
         pod = turn.set_pod(
             pod.pod.uid, step=PodStep.PLACED, successor=successor.key, successor_node=successor.node, note=""
@@ -189,7 +196,8 @@ def _placed(turn: Turn, pod: PodRun, successor: Pod, ensemble: Ensemble) -> None
         turn.set_pod(pod.pod.uid, note=note)
     elif turn.now - times[0] >= dwell:
         took = f" {turn.now - pod.gone_at:.0f} s after it was gone" if pod.gone_at is not None else ""
-        turn.say("rejoined", f"{successor.name} is Ready, serves and has caught up{took}", successor.key)
+        text = f"{successor.name} is Ready, serves and has caught up{took}"
+        turn.say("rejoined", text, successor.key, {"was": pod.pod.uid})
         turn.set_pod(pod.pod.uid, step=PodStep.REJOINED, rejoined_at=turn.now, note="")
     else:
         turn.set_pod(pod.pod.uid, note=f"serves for {turn.now - times[0]:.0f} s of {dwell:.0f} s")

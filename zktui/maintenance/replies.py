@@ -5,12 +5,24 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from zktui.core.ports import Answer, Evicted, Refused, Reply
 
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied')
 HINT = 10.0
 """Seconds: the server's own hint after a budget's refusal; it is 0 when the status is not current."""
+
+
+def perhaps_done(reply: Reply[Any]) -> bool:
+    """It may have been carried out: nobody answered, or a gateway did that may have passed it on (5xx)."""
+    match reply:
+        case Answer():
+            return False
+        case Refused(code=code):
+            return code >= 500
+        case _:
+            return reply.sent
 
 
 class Outcome(enum.StrEnum):

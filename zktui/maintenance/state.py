@@ -112,6 +112,10 @@ class State:
     """Pod UID to (the server's words, the budget's resourceVersion when it said them)."""
     listed: bool = False
     """The pods of the node at work have been sorted after its cordon."""
+    adrift: frozenset[str] = frozenset()
+    """Namespaces whose lease was written last with an unknown outcome: whose it is, a reading tells."""
+    last_looks: int = 0
+    """How often a run that ends has read whether a lease is still to be released."""
     doubt: frozenset[str] = frozenset()
     """Nodes whose cordon by us was sent and not answered: the node's own annotation says whose it is."""
     ahead: frozenset[str] = frozenset()
@@ -310,6 +314,21 @@ def pod_seen(facts: Facts, uid: str, node: str) -> Pod | None:
     if node in facts.on_node:
         listed.append(facts.on_node[node])
     return next((pod for group in listed for pod in group.value or () if pod.uid == uid), None)
+
+
+def vanished(turn: Turn) -> bool:
+    """Whether the node we planned for is no more: deleted, or another under its name. Either is never touched."""
+    node = turn.node
+    read = turn.facts.node.get(node.name)
+    if read is None or (read.value is None and not read.absent):
+        return False
+    return read.absent or (read.value is not None and read.value.uid != node.uid)
+
+
+def gone_words(turn: Turn) -> str:
+    node = turn.node
+    other = node_seen(turn.facts, node.name) is not None
+    return f"{node.name} is another node of the same name now" if other else f"{node.name} was deleted"
 
 
 def node_seen(facts: Facts, name: str) -> Node | None:
