@@ -7,7 +7,8 @@ from aiohttp import web
 
 from tests.unit.cluster.apiserver import ApiServer, always, cut, in_turn, node, page, refusal, stall
 from zktui.cluster.connect import Connection
-from zktui.core.kube import Lease, Node, PodKey
+from zktui.core.kube import Budget, Claim, Lease, Node, PodKey, Taint
+from zktui.core.labels import Selector
 from zktui.core.ports import Answer, Evicted, Refused, Unanswered
 
 Open = Callable[..., Connection]
@@ -210,3 +211,45 @@ async def test_a_reply_that_is_no_json_is_no_answer(server: ApiServer, open_to: 
     server.on("GET", "/api/v1/nodes/a", handler)
     reply = await open_to().cluster.node("a")
     assert isinstance(reply, Unanswered)
+
+
+async def test_a_cordon_and_the_runs_id_are_one_request(server: ApiServer, open_to: Open) -> None:
+    server.on("PATCH", "/api/v1/nodes/a", always(node("a")))
+    await open_to().cluster.cordon(Node("a", "u", "7"), True, {"zktui/run": "r-1", "old": None})
+    assert server.bodies[0] == {
+        "metadata": {"uid": "u", "resourceVersion": "7", "annotations": {"zktui/run": "r-1", "old": None}},
+        "spec": {"unschedulable": True},
+    }
+
+
+async def test_a_taint_joins_those_that_are_there(server: ApiServer, open_to: Open) -> None:
+    server.on("PATCH", "/api/v1/nodes/a", always(node("a")))
+    reply = await open_to().cluster.taint_node(Node("a", "u", "7"), Taint("k/out", "NoExecute", "v"))
+    assert isinstance(reply, Answer)
+    assert server.seen[0].headers["Content-Type"] == "application/strategic-merge-patch+json"
+    assert server.bodies[0] == {
+        "metadata": {"uid": "u", "resourceVersion": "7"},
+        "spec": {"taints": [{"key": "k/out", "value": "v", "effect": "NoExecute"}]},
+    }
+
+
+async def test_a_budget_is_created_with_the_ensembles_selector(server: ApiServer, open_to: Open) -> None:
+    path = "/apis/policy/v1/namespaces/zoo/poddisruptionbudgets"
+    server.on("POST", path, always({"metadata": {"namespace": "zoo", "name": "zk-pdb", "uid": "b"}}, 201))
+    wanted = Budget("zoo", "zk-pdb", "", selector=Selector.of_labels({"app": "zk"}), max_unavailable="1")
+    reply = await open_to().cluster.create_budget(wanted)
+    assert isinstance(reply, Answer) and reply.value.uid == "b"
+    assert server.bodies[0]["spec"] == {
+        "selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["zk"]}]},
+        "maxUnavailable": 1,
+    }
+
+
+async def test_what_is_deleted_is_known_by_its_uid(server: ApiServer, open_to: Open) -> None:
+    claim = "/api/v1/namespaces/zoo/persistentvolumeclaims/data-zk-0"
+    server.on("DELETE", claim, always({"metadata": {"name": "data-zk-0", "uid": "c"}}))
+    server.on("DELETE", "/api/v1/namespaces/zoo/pods/zk-0", always({"kind": "Status", "status": "Success"}))
+    cluster = open_to().cluster
+    assert isinstance(await cluster.delete_claim(Claim("zoo", "data-zk-0", "c")), Answer)
+    assert isinstance(await cluster.delete_pod(POD), Answer)
+    assert [body["preconditions"] for body in server.bodies] == [{"uid": "c"}, {"uid": "uid-0"}]
