@@ -105,16 +105,16 @@ def _node(record: Record, index: int, node: NodeRun, found: Circumstances) -> No
 
 
 def is_ours(record: Record, node: NodeRun, nodes: Sequence[Node] | None) -> bool:
-    """Whether the run's own cordon is on this node now; as recorded where the nodes could not be read.
+    """Whether the run's own cordon is on this node now.
 
-    The cordon and the run's id came in one request, so that one without the other is somebody else's.
+    The cordon and the run's id came in one request, so that one without the other is somebody else's. Where the nodes
+    could not be read, what may have been cordoned is named as ours: nothing may stay so unnamed.
     """
-    if nodes is None:
-        return node.cordoned_by_us
+    perhaps = node.cordoned_by_us or record.intent == ("cordon", node.name) or node.step is NodeStep.CORDON
+    if nodes is None or not perhaps:
+        return perhaps
     seen = next((n for n in nodes if n.name == node.name and n.uid == node.uid), None)
-    if seen is None or run_of(seen) != record.run_id:
-        return False
-    return node.cordoned_by_us or record.intent == ("cordon", node.name) or node.step is NodeStep.CORDON
+    return seen is not None and run_of(seen) == record.run_id
 
 
 def _pod(pod: PodRun, record: Record, found: Circumstances) -> PodRun:
@@ -159,10 +159,16 @@ def names_left(record: Record) -> tuple[str, ...]:
     return tuple(node.name for node in record.nodes[record.current :] if node.step not in OVER)
 
 
-def members_away(nodes: Sequence[NodeRun]) -> tuple[str, ...]:
-    """Names of members that were moved, or are being, and are not known to be back."""
-    away = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
-    return tuple(dict.fromkeys(p.pod.name for n in nodes for p in n.pods if p.member and p.step in away))
+def members_away(record: Record) -> tuple[str, ...]:
+    """Names of members that were moved, or may be, and are not known to be back."""
+    return _away(record, record.nodes)
+
+
+def _away(record: Record, nodes: Sequence[NodeRun]) -> tuple[str, ...]:
+    steps = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
+    members = (p for n in nodes for p in n.pods if p.member)
+    found = (p.pod.name for p in members if p.step in steps or record.intent == ("evict", p.pod.uid))
+    return tuple(dict.fromkeys(found))
 
 
 def next_step(record: Record) -> str:
@@ -189,7 +195,7 @@ _NEXT = {
 
 def _pods_words(record: Record, node: NodeRun) -> str:
     if _at(record, node) is not NodeStep.DRAIN:
-        return ", ".join(members_away((node,)))
+        return ", ".join(_away(record, (node,)))
     for pod in node.pods:
         if pod.step is PodStep.EVICT or record.intent == ("evict", pod.pod.uid):
             return f"read whether {pod.pod.name} was evicted"

@@ -74,7 +74,7 @@ class TakeUp:
         """The state of a run that only gives up its lease and names what it leaves. Raises CannotBegin."""
         if not can_be_ended(found):
             raise CannotBegin(found.problem, "End it with that zktui, or by hand: zktui where")
-        record = found.record or _conjectured(found)
+        record = found.record or _conjectured(found, await self._keys_in(found.lease.namespace))
         ensembles = await self._ensembles(record.ensembles, stubs=True)
         now = self._clock.now()
         nodes = Reading(now, found.nodes, "" if found.nodes is not None else "nodes can't be read")
@@ -125,6 +125,12 @@ class TakeUp:
             raise CannotBegin(text, "There is nothing to go on with: zktui abort ends the run.")
         return tuple(known.get(key) or Ensemble(StatefulSet(*key), "") for key in keys)
 
+    async def _keys_in(self, namespace: str) -> tuple[EnsembleKey, ...]:
+        """Every ensemble there is; one without a name where there is none."""
+        reply = await self._cluster.statefulsets(namespace)
+        known = tuple(e.key for e in discover(reply.value)) if isinstance(reply, Answer) else ()
+        return known or (EnsembleKey(namespace, "", ""),)
+
     async def _leases(self, namespaces: set[str]) -> dict[str, Lease]:
         names = sorted(namespaces)
         replies = await asyncio.gather(*(self._cluster.lease(name, LEASE_NAME) for name in names))
@@ -135,7 +141,7 @@ def _nobody_knows(_: str) -> Fate:
     return Fate.UNKNOWN
 
 
-def _conjectured(found: Found) -> Record:
+def _conjectured(found: Found, ensembles: tuple[EnsembleKey, ...]) -> Record:
     """Of a run whose state is corrupted: what its nodes and its lease still tell."""
     names = left_cordoned(found)
     nodes = tuple(
@@ -143,8 +149,5 @@ def _conjectured(found: Found) -> Record:
         for node in found.nodes or ()
         if node.name in names
     )
-    ensemble = EnsembleKey(found.lease.namespace, "", "")
     started = found.lease.acquired_at or 0.0
-    return Record(
-        found.run_id, found.lease.holder, started, RunStatus.RUNNING, Options(), (ensemble,), nodes, len(nodes)
-    )
+    return Record(found.run_id, found.lease.holder, started, RunStatus.RUNNING, Options(), ensembles, nodes, len(nodes))

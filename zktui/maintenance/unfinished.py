@@ -43,7 +43,7 @@ from zktui.maintenance.model import (
 from zktui.maintenance.record import Record, RecordError, from_record
 from zktui.maintenance.resuming import is_ours, members_away, names_left, next_step
 
-REMEMBERED = 10
+REMEMBERED = 5
 """Runs, the newest ones, whose journals are looked through for namespaces and for states whose lease is gone."""
 
 
@@ -77,10 +77,12 @@ class Lookout:
         self._machine = machine_of(holder)
         self._seen: dict[str, tuple[str, float]] = {}
         """Namespace to (resourceVersion of its lease, since when it is seen unchanged)."""
+        self._read: dict[Path, tuple[int, tuple[Event, ...]]] = {}
+        """Journal to (its size, what was in it): they only grow."""
 
     async def look(self, namespaces: Iterable[str]) -> tuple[Found, ...]:
         """Every run of zktui on the leases of these namespaces, and on those of runs whose journals are here."""
-        local = await asyncio.to_thread(self._local)
+        local = self._local()
         wanted = {*namespaces, *(n for events in local.values() for n in _namespaces(events))}
         leases = await self._leases(wanted)
         homes = {lease.annotations.get(HOME_ANNOTATION, "") for lease in leases.values() if lease is not None}
@@ -108,16 +110,22 @@ class Lookout:
         return found
 
     def _local(self) -> dict[str, tuple[Event, ...]]:
-        """The newest runs of our own state folder, with all they have written; torn or foreign files are left out."""
+        """The newest runs of our own state folder, with all they have written; foreign files are left out."""
         parts = [part for path in journals(self._folder) if (part := part_of(path)) is not None]
         newest = list(dict.fromkeys(run for run, _ in reversed(parts)))[:REMEMBERED]
         found: dict[str, tuple[Event, ...]] = {}
         for run in newest:
             try:
-                found[run] = tuple(event for path in journals_of(self._folder, run) for event in read(path))
-            except JournalError:
+                found[run] = tuple(e for path in journals_of(self._folder, run) for e in self._events(path))
+            except (JournalError, OSError):
                 continue
         return found
+
+    def _events(self, path: Path) -> tuple[Event, ...]:
+        size = path.stat().st_size
+        if self._read.get(path, (-1, ()))[0] != size:
+            self._read[path] = (size, read(path))
+        return self._read[path][1]
 
     def _found(self, lease: Lease | None, local: dict[str, tuple[Event, ...]], nodes: tuple[Node, ...] | None) -> Found:
         assert lease is not None, "a home is a lease that is there"
@@ -222,7 +230,7 @@ def describe(found: Found, standing: tuple[bool, float | None, str], selectors: 
         message=record.message if record is not None else found.problem,
         nodes=nodes,
         cordoned=cordoned,
-        away=members_away(nodes),
+        away=members_away(record) if record is not None else (),
         note=record.note if record is not None else "",
         options=record.options if record is not None else Options(),
         free=free,
