@@ -32,6 +32,8 @@ from tests.e2e.ways import WAYS, Bench, Took
 
 SETTLE = 65.0
 """zktui gives a member that has been Ready for less than a minute its dwell before it lets another go."""
+QUIET = 0.4
+"""Of the processors; more in use than an idle cluster needs disturbs the figures."""
 JUDGED = END_SECONDS + 120.0
 ROOT = Path(__file__).parents[2]
 
@@ -74,14 +76,32 @@ def once(bench: Bench, shape: str, way: str, folder: Path, settle: float = SETTL
     """One maintenance of all nodes. Raises AssertionError when it does not end as it should."""
     folder.mkdir(parents=True)
     bench.arrange(settle)
+    busy = in_use()
+    if busy > QUIET:
+        complain(f"{busy:.0%} of the processors are in use already: what follows says little")
     with judging(bench, folder / "client.log") as judgement:
         took = WAYS[way](bench, folder)
     assert judgement.verdict is not None
     (folder / "verdict.json").write_text(json.dumps(judgement.verdict.document(), indent=1))
-    return _run(shape, way, took, judgement.verdict)
+    return _run(shape, way, took, judgement.verdict, busy)
 
 
-def _run(shape: str, way: str, took: Took, verdict: Verdict) -> Run:
+def in_use(seconds: float = 3.0) -> float:
+    """How much of the machine's processors is in use, over so many seconds: 0 to 1."""
+    idle_before, all_before = _ticks()
+    time.sleep(seconds)
+    idle, every = _ticks()
+    return 1 - (idle - idle_before) / (every - all_before)
+
+
+def _ticks() -> tuple[int, int]:
+    """Idle ones, and all of them, of all processors since boot (the first line of /proc/stat)."""
+    first = Path("/proc/stat").read_text().splitlines()[0]
+    ticks = [int(word) for word in first.split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def _run(shape: str, way: str, took: Took, verdict: Verdict, busy: float) -> Run:
     assert verdict.whole_since is not None, "not all members serve in the end"
     # A way may be over before the last member that it moved serves again; its time is not.
     ended = max(took.ended, verdict.began + verdict.whole_since)
@@ -100,6 +120,7 @@ def _run(shape: str, way: str, took: Took, verdict: Verdict) -> Run:
         seconds=round(ended - took.began, 1),
         dwell=took.dwell,
         blind=round(verdict.most_late, 2),
+        busy=round(busy, 2),
     )
 
 

@@ -41,6 +41,8 @@ class Run:
     """How much of that was zktui letting a member serve before it took the next."""
     blind: float
     """The longest time between two looks of the judge."""
+    busy: float
+    """How much of the machine's processors was in use right before, the idle cluster included: 0 to 1."""
     trouble: list[list[float]] = field(default_factory=list[list[float]])
     """Of each stretch below majority or without a leader: how many members served right before it, and its seconds."""
 
@@ -145,7 +147,18 @@ A program that knows nothing of zktui judges each run from outside: ten times a 
 
 
 def page(runs: Sequence[Run]) -> str:
-    return HEAD + tables(runs)
+    return HEAD + tables(runs) + _quiet(runs)
+
+
+def _quiet(runs: Sequence[Run]) -> str:
+    """How far the figures can be trusted."""
+    if not runs:
+        return ""
+    busy, blind = (max(values) for values in ([run.busy for run in runs], [run.blind for run in runs]))
+    return (
+        f"\nBefore a run at most {busy:.0%} of the processors were in use, the idle cluster included; "
+        f"the judge never looked away for longer than {blind:.2f} s.\n"
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ RUN = Run(
     seconds=60.0,
     dwell=30.0,
     blind=0.1,
+    busy=0.2,
     trouble=[[3, 0.7]],
 )
 
@@ -54,6 +55,12 @@ def test_beside_the_careful_order() -> None:
     hand = dataclasses.replace(RUN, way="by-hand", seconds=25.0, dwell=0.0)
     assert "`zktui maintain --ensemble-nodes --yes` 1.20 times" in measured.tables([RUN, hand])
     assert "times" not in measured.tables([RUN])
+
+
+def test_how_quiet_the_machine_was() -> None:
+    told = measured.page(runs(busy=[0.1, 0.62], blind=[0.11, 0.4]))
+    assert "at most 62% of the processors" in told
+    assert "longer than 0.40 s" in told
 
 
 def test_a_new_measurement_replaces_the_old_one_of_its_shape_and_way(
