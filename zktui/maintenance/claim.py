@@ -18,7 +18,6 @@ from zktui.maintenance.effects import CreateLease, UpdateLease
 from zktui.maintenance.ending import fail
 from zktui.maintenance.model import HOME_ANNOTATION, LEASE_NAME, RUN_ANNOTATION, STATE_ANNOTATION
 from zktui.maintenance.record import RecordError, annotate, from_record, to_record, words_if_too_large
-from zktui.maintenance.replies import perhaps_done
 from zktui.maintenance.state import Turn
 
 LEASE_SECONDS = 40
@@ -198,9 +197,8 @@ def on_reply(turn: Turn, change: CreateLease | UpdateLease, reply: Reply[Lease])
         leases=leases,
         renewed={n: at for n, at in turn.state.renewed.items() if n != namespace},
         lease_at=turn.now + RETRY_AFTER,
+        adrift=turn.state.adrift | {namespace},
     )
-    if perhaps_done(reply):
-        turn.set(adrift=turn.state.adrift | {namespace})
     if isinstance(reply, Refused) and reply.forbidden:
         verb = "create" if isinstance(change, CreateLease) else "update"
         fail(turn, f"not permitted to {verb} leases.coordination.k8s.io in {namespace}: {reply.message}")

@@ -113,7 +113,7 @@ class State:
     listed: bool = False
     """The pods of the node at work have been sorted after its cordon."""
     adrift: frozenset[str] = frozenset()
-    """Namespaces whose lease was written last with an unknown outcome: whose it is, a reading tells."""
+    """Namespaces whose lease was written last without success: whose it is, a reading tells."""
     last_looks: int = 0
     """How often a run that ends has read whether a lease is still to be released."""
     doubt: frozenset[str] = frozenset()
