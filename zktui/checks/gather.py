@@ -114,7 +114,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
     "hostname": ("hostname",),
     "fqdn": ("hostname", "-f"),
     "id": ("id",),
-    "processes": ("ps", "-ef", "-ww"),
+    "processes": ("ps", "-efww"),
 }
 
 
@@ -122,6 +122,8 @@ def _configuration(where: Places) -> dict[str, tuple[str, ...]]:
     asked: dict[str, tuple[str, ...]] = {}
     if where.config_file:
         asked["config"] = ("cat", where.config_file)
+        if where.security:
+            asked["security"] = ("cat", where.security)
         asked["dynamic"] = ("cat", f"{where.config_file}.dynamic")
     return asked
 

@@ -10,6 +10,7 @@ from zktui.core.zookeeper import Ensemble
 _FLAG = re.compile(r"--(?P<name>conf_dir|data_dir|data_log_dir)=(?P<value>\S+)")
 _CONFIG_FILE = re.compile(r"(?P<path>/\S+\.cfg)(?:\s|$)")
 _LOGGING = re.compile(r"-D(?:logback\.configurationFile|log4j\.configuration)=(?:file:)?(?P<path>/\S+)")
+_SECURITY = re.compile(r"-Djava\.security\.properties=+(?P<path>/\S+)")
 _DIRECTORY = re.compile(r"^(?P<name>dataDir|dataLogDir)=(?P<value>\S+?)(?:/version-2)?/?$", re.MULTILINE)
 _CONFIG_DIR_ENV = ("ZOOCFGDIR", "ZOO_CONF_DIR")
 
@@ -26,6 +27,9 @@ class Places:
     """dataLogDir; the data folder where the configuration names none."""
     logging: str = ""
     """logback.xml or log4j.properties, where the process names it."""
+
+    security: str = ""
+    """The file of java.security properties that the process was given."""
 
     @property
     def config_folder(self) -> str:
@@ -48,4 +52,5 @@ def places(ensemble: Ensemble, conf: str = "", processes: str = "", config_file:
     data = written.get("dataDir", "") or flags.get("data_dir", "") or said.get("dataDir", "")
     log = written.get("dataLogDir", "") or flags.get("data_log_dir", "") or said.get("dataLogDir", "") or data
     logging = _LOGGING.search(servers)
-    return Places(path, data, log, logging["path"] if logging else "")
+    security = _SECURITY.search(servers)
+    return Places(path, data, log, logging["path"] if logging else "", security["path"] if security else "")
