@@ -1,0 +1,219 @@
+"""Chapter 3: how members find each other: names in the configuration, addresses behind the names, and for how long a
+process goes on believing an old one.
+
+Source: Kubernetes' tutorial ("Achieving consensus"); EndpointSlice API discovery.k8s.io/v1; the JVM's networking
+properties (networkaddress.cache.ttl and .negative.ttl of java.security, sun.net.inetaddr.ttl).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from zktui.checks.inventory import Inventory
+from zktui.checks.model import Chapter, Check, Evidence, Result
+from zktui.core.documents import Document, flag, objects, text, texts
+
+_SERVER = re.compile(r"^server\.(?P<id>\d+)\s*=\s*(?P<host>\[[^\]]+\]|[^:\s]+):", re.MULTILINE)
+_TTL = re.compile(r"-Dsun\.net\.inetaddr\.ttl=(?P<seconds>-?\d+)")
+_NEGATIVE = re.compile(r"^\s*networkaddress\.cache\.negative\.ttl\s*=\s*(?P<seconds>-?\d+)", re.MULTILINE)
+_POSITIVE = re.compile(r"^\s*networkaddress\.cache\.ttl\s*=\s*(?P<seconds>-?\d+)", re.MULTILINE)
+SHORT = 5
+"""Seconds for which a looked-up address may be believed: as long as a pod takes to come back."""
+
+
+def discovery(inventory: Inventory) -> Iterable[Check]:
+    yield _server_lines(inventory)
+    yield _endpoints(inventory)
+    yield _resolved(inventory)
+    yield _published(inventory)
+    yield _caches(inventory)
+
+
+def servers_in(config: str) -> Mapping[int, str]:
+    """server.N lines of a zoo.cfg or a dynamic file: N to the host."""
+    return {int(m["id"]): m["host"].strip("[]") for m in _SERVER.finditer(config)}
+
+
+def _server_lines(inventory: Inventory) -> Check:
+    """Each member's file names every member by the name that its StatefulSet gives it."""
+    ensemble = inventory.ensemble
+    expected = {pod.name: f"{pod.name}.{ensemble.statefulset.service}" for pod in inventory.pods}
+
+    def seen() -> Iterator[Evidence]:
+        for pod in inventory.pods:
+            told = inventory.in_pod(pod.name).output("config")
+            dynamic = inventory.in_pod(pod.name).output("dynamic").value or ""
+            if told.value is None:
+                yield Evidence(pod.name, Result.UNKNOWN, told.why)
+                continue
+            named = servers_in(told.value) or servers_in(dynamic)
+            # A manifest may give a server its own line as 0.0.0.0.
+            missing = [
+                name
+                for name, host in expected.items()
+                if name != pod.name and not any(h == host or h.startswith(f"{host}.") for h in named.values())
+            ]
+            if not named:
+                yield Evidence(pod.name, Result.FAIL, "no server line: this server stands alone")
+            elif missing:
+                yield Evidence(pod.name, Result.FAIL, f"{len(named)} server lines, none for {', '.join(missing)}")
+            else:
+                yield Evidence(pod.name, Result.PASS, f"{len(named)} server lines, one for each member")
+
+    advice = "A member that no line names is never asked for its vote; scale the configuration together with replicas."
+    return Check(
+        "discovery.server-lines",
+        Chapter.DISCOVERY,
+        "The configuration names every member",
+        tuple(seen()),
+        advice,
+        by_hand="kubectl exec zk-0 -- cat /opt/zookeeper/conf/zoo.cfg",
+    )
+
+
+def headless(inventory: Inventory) -> Document | None:
+    """The service that the StatefulSet names; None when it does not exist or is not known."""
+    name = inventory.ensemble.statefulset.service
+    return next((s for s in inventory.services.value or () if text(s, "metadata", "name") == name), None)
+
+
+def _endpoints(inventory: Inventory) -> Check:
+    service = inventory.ensemble.statefulset.service
+
+    def made(*found: Evidence) -> Check:
+        advice = (
+            "A missing address is a member that its peers can't find; a stale or doubled one sends them to a pod that "
+            "is gone. EndpointSlices follow the pods within about a second: look again, then at the service's selector."
+        )
+        by_hand = f"kubectl get endpointslices -l kubernetes.io/service-name={service}"
+        title = "The service has every member's address"
+        return Check("discovery.endpoints", Chapter.DISCOVERY, title, found, advice, by_hand=by_hand)
+
+    if not service or inventory.slices.value is None:
+        return made(
+            Evidence("", Result.UNKNOWN, inventory.slices.why if service else "the StatefulSet names no service")
+        )
+    label = "kubernetes.io/service-name"
+    mine = [s for s in inventory.slices.value if text(s, "metadata", "labels", label) == service]
+    listed = Counter(
+        (address, text(endpoint, "targetRef", "uid"))
+        for item in mine
+        for endpoint in objects(item, "endpoints")
+        for address in texts(endpoint, "addresses")
+    )
+    found: list[Evidence] = []
+    for pod in inventory.pods:
+        times = listed.get((pod.ip, pod.uid), 0)
+        if not pod.ip:
+            found.append(Evidence(pod.name, Result.UNKNOWN, "it has no address yet"))
+        elif times == 1:
+            found.append(Evidence(pod.name, Result.PASS, f"{pod.ip} is listed"))
+        else:
+            words = "is not listed" if not times else f"is listed {times} times"
+            found.append(Evidence(pod.name, Result.FAIL, f"{pod.ip} {words}"))
+    known = {(pod.ip, pod.uid) for pod in inventory.pods}
+    stale = [address for address, uid in listed if (address, uid) not in known]
+    if stale:
+        found.append(Evidence("", Result.FAIL, f"of no pod that there is: {', '.join(sorted(stale))}"))
+    return made(*found)
+
+
+def _resolved(inventory: Inventory) -> Check:
+    """What each name resolves to inside each pod, against the pod's address."""
+    addresses = {pod.name: pod.ip for pod in inventory.pods}
+
+    def seen() -> Iterator[Evidence]:
+        for pod in inventory.pods:
+            asked = {n: c for n, c in inventory.in_pod(pod.name).commands.items() if n.startswith("resolve ")}
+            if not asked:
+                yield Evidence(pod.name, Result.UNKNOWN, "no name was looked up in it")
+            wrong: list[str] = []
+            unknown: list[str] = []
+            for name, known in asked.items():
+                host = name.removeprefix("resolve ")
+                wanted = addresses.get(host.split(".")[0], "")
+                told = inventory.in_pod(pod.name).output(name)
+                ran = known.value
+                if ran is not None and ran.code == 2:
+                    wrong.append(f"{host} has no address")  # getent's code for a name that is not found
+                elif told.value is None:
+                    unknown.append(told.why)
+                elif wanted and wanted not in told.value.split():
+                    wrong.append(f"{host} is {' '.join(told.value.split()[:1])}, and the pod {wanted}")
+            if wrong:
+                yield Evidence(pod.name, Result.FAIL, "; ".join(wrong))
+            elif unknown:
+                yield Evidence(pod.name, Result.UNKNOWN, unknown[0])
+            elif asked:
+                yield Evidence(pod.name, Result.PASS, f"{len(asked)} names resolve to their pods")
+
+    return Check(
+        "discovery.resolves",
+        Chapter.DISCOVERY,
+        "Names resolve inside each pod to where the members are",
+        tuple(seen()),
+        "Its process looks the same names up: what does not resolve there is not dialled.",
+        by_hand="kubectl exec zk-0 -- getent hosts zk-1.zk-hs",
+    )
+
+
+def _published(inventory: Inventory) -> Check:
+    service = headless(inventory)
+    name = inventory.ensemble.statefulset.service
+    if service is None:
+        absent = inventory.services.value is not None
+        why = f"service {name or '(none named)'} does not exist" if absent else inventory.services.why
+        found = Evidence("", Result.FAIL if absent else Result.UNKNOWN, why)
+    elif text(service, "spec", "clusterIP") != "None":
+        found = Evidence("", Result.FAIL, f"{name} has a cluster address: only a headless service gives pods names")
+    elif flag(service, "spec", "publishNotReadyAddresses"):
+        found = Evidence("", Result.PASS, f"{name} publishes members that are not ready")
+    else:
+        found = Evidence("", Result.WARN, f"{name} hides a member until it is ready")
+    advice = (
+        "A member that comes back is not ready until it serves, and its peers can't find it until it is ready: with it "
+        "and a short DNS cache a member rejoins in 5 to 8 s instead of 30 to 40."
+    )
+    namespace = inventory.ensemble.namespace
+    patch = f"""kubectl -n {namespace} patch service {name} -p '{{"spec":{{"publishNotReadyAddresses":true}}}}'"""
+    return Check(
+        "discovery.publish-not-ready",
+        Chapter.DISCOVERY,
+        "Members are found before they are ready",
+        (found,),
+        advice,
+        patch=(patch,) if found.result is Result.WARN else (),
+    )
+
+
+def _caches(inventory: Inventory) -> Check:
+    """How long the server's JVM believes an address, and that there is none."""
+
+    def seen() -> Iterator[Evidence]:
+        for pod in inventory.pods:
+            inside = inventory.in_pod(pod.name)
+            processes = inside.output("processes")
+            if processes.value is None:
+                yield Evidence(pod.name, Result.UNKNOWN, processes.why)
+                continue
+            server = next((line for line in processes.value.splitlines() if "QuorumPeerMain" in line), "")
+            if not server:
+                yield Evidence(pod.name, Result.UNKNOWN, "no server process is among its processes")
+                continue
+            given = inside.output("security").value or ""
+            ttl = _POSITIVE.search(given) or _TTL.search(server)
+            negative = _NEGATIVE.search(given)
+            positive = f"addresses for {ttl['seconds']} s" if ttl else "addresses for 30 s (the JVM's own)"
+            failed = f"failures for {negative['seconds']} s" if negative else "failures for 10 s (java.security)"
+            short = ttl is not None and 0 <= int(ttl["seconds"]) <= SHORT
+            quick = negative is not None and 0 <= int(negative["seconds"]) <= 1
+            yield Evidence(pod.name, Result.PASS if short and quick else Result.WARN, f"keeps {positive}, {failed}")
+
+    advice = (
+        "A moved member has a new address: its peers dial the old one for as long as they keep it. "
+        "-Dsun.net.inetaddr.ttl=1 shortens the one; the other stands in java.security and takes "
+        "networkaddress.cache.negative.ttl=0 in a file given by -Djava.security.properties=FILE."
+    )
+    return Check("discovery.dns-cache", Chapter.DISCOVERY, "The JVM forgets old addresses soon", tuple(seen()), advice)
