@@ -204,15 +204,18 @@ class _Attendant:
                 changed.clear()
 
     def _print_new(self) -> bool:
-        """Print what the journal has got since; whether that was anything."""
-        events = self._engine.journal.tail(self._printed)
-        for event in events:
+        """Print what the journal has got since; whether that was anything. People are not told of each renewal."""
+        news = False
+        for event in self._engine.journal.tail(self._printed):
             self._printed = event.seq
             if self._jsonl:
                 say_json(to_json(event))
+            elif event.kind == "renew":
+                continue
             else:
                 say(line(event))
-        return bool(events)
+            news = True
+        return news
 
     async def _ask(self) -> None:
         """In Hold, Enter uncordons; it says so once for each node."""
