@@ -267,6 +267,8 @@ def exposure(turn: Turn) -> str:
     """What an operator in Hold should know."""
     waits = [p.pod.name for p in turn.node.pods if p.step is PodStep.WAITS]
     words = "cordoned and empty, it is a candidate for removal by an autoscaler"
+    if turn.run.plan.options.keep_node and turn.node.cordoned_by_us:
+        words = "autoscalers are asked to spare it while it is cordoned"
     return f"{', '.join(waits)} waits for its uncordon; {words}" if waits else words
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.maintenance.schedules import HOLDER, read
 from tests.unit.maintenance.world import EPOCH, NAMESPACE, World
 from zktui.core.kube import Container, Lease, PodSpec, StatefulSet, Taint
-from zktui.core.zookeeper import EnsembleConfig, Mode, Server, ServerRole, Zxid
+from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode, Server, ServerRole, Zxid
 from zktui.maintenance.facts import Facts, Reading
 from zktui.maintenance.gates import Asked, Moved, judge
 from zktui.maintenance.model import ActionKind, Gate, GateName, Options, PodStep, Standing
@@ -203,6 +203,29 @@ def test_voters_outside_the_cluster_count_as_not_serving() -> None:
     servers = case.world.config().servers
     case.config(EnsembleConfig((*servers, Server(9, "elsewhere.example"), Server(10, "far.example")), at=0))
     assert case.gate(GateName.QUORUM).standing is not OK
+
+
+@pytest.mark.parametrize(("synced", "standing"), [(None, OK), (1, WAITING), (2, OK), (9, OK), (-1, OK)])
+def test_synced_followers_are_only_a_veto(synced: int | None, standing: Standing) -> None:
+    case = Case()
+    uid = case.named("zk-1").uid
+
+    def edit(facts: Facts) -> Facts:
+        told = replace(facts.reports[uid], detail=MemberDetail(synced_followers=synced))
+        return replace(facts, reports={**facts.reports, uid: told})
+
+    case.edit = edit
+    gate = case.gate(GateName.QUORUM)
+    assert gate.standing is standing
+    assert ("zk-1 counts 1 of 2 followers as synced" in gate.evidence) is (standing is WAITING)
+
+
+def test_a_dead_kubelet_closes_the_way_and_offers_the_way_out() -> None:
+    case = Case()
+    case.world.nodes["node-1"].ready = False
+    gate = case.gate(GateName.RETURN)
+    assert gate.standing is BLOCKED and "node-1 is not Ready" in gate.evidence
+    assert gate.action is not None and gate.action.kind is ActionKind.OUT_OF_SERVICE
 
 
 def test_observers_never_count() -> None:

@@ -12,7 +12,7 @@ from tests.unit.maintenance.plans import ALL, DRAIN, Edit, budgets, codes, plann
 from tests.unit.maintenance.world import APART, EPOCH, NAMESPACE, SPEC, World
 from zktui.core.kube import AffinityTerm, Container, Lease, Owner, PodSpec
 from zktui.core.labels import Requirement, Selector
-from zktui.core.zookeeper import EnsembleConfig, Mode
+from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode
 from zktui.maintenance.facts import Facts, OwnerKey, Reading
 from zktui.maintenance.model import Hold, HoldKind, Level, Options, Verdict
 
@@ -152,6 +152,19 @@ def test_under_ordered_ready_an_unready_lower_ordinal_is_told() -> None:
     table = world()
     found = planned(table, ("node-3",), edit=pods(table, lambda p: replace(p, ready=p.name != "zk-1")))
     assert "ordered" in codes(found, Level.WARN)
+
+
+@pytest.mark.parametrize(("size", "told"), [(10_000_000, False), (99_000_000, False), (101_000_000, True)])
+def test_data_too_large_for_init_limit_is_told(size: int, told: bool) -> None:
+    """initLimit 10 x tickTime 0.5 s: five seconds for a whole snapshot."""
+    table = world()
+    uid = next(p.uid for p in table.members() if p.name == "zk-1")
+
+    def edit(facts: Facts) -> Facts:
+        report = replace(facts.reports[uid], detail=MemberDetail(data_bytes=size))
+        return replace(facts, reports={**facts.reports, uid: report})
+
+    assert ("init-limit" in codes(planned(table, ("node-2",), edit=edit), Level.WARN)) is told
 
 
 def test_data_on_an_empty_dir_is_told() -> None:
