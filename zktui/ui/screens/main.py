@@ -43,6 +43,7 @@ class MainScreen(Fed, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "maintain", "Maintain"),
         Binding("u", "unfinished", "Unfinished run"),
+        Binding("r,4", "runs", "Runs"),
         Binding("z", "zoom", "Zoom"),
         Binding("e", "ensembles", "Ensembles"),
         Binding("1", "focus_pane('ensemble')", "Ensemble", group=PANES),
@@ -277,6 +278,11 @@ class MainScreen(Fed, Screen[None]):
         from zktui.ui.screens.wizard.unfinished import UnfinishedScreen  # noqa: PLC0415  # likewise
 
         app_of(self).push_screen(UnfinishedScreen(self._session, self._unfinished))
+
+    def action_runs(self) -> None:
+        from zktui.ui.screens.runs import RunsScreen  # noqa: PLC0415  # likewise
+
+        app_of(self).push_screen(RunsScreen(self._session))
 
     def action_ensembles(self) -> None:
         from zktui.ui.screens.ensembles import EnsemblesScreen  # noqa: PLC0415  # likewise
