@@ -31,19 +31,13 @@ NOT_ON_KWOK = {
 }
 """Scenarios about objects alone, and those of them that kwok can't play, and why."""
 
-WITHIN = "troubled"
-"""The fixture of scenarios that reach into the embedded cluster's process; they have no other to be played on."""
-
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real nodes and members start, and move, slower than processes on this machine."""
-    mine = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-    if CLUSTER == "real":
-        within = [item for item in mine if WITHIN in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=within)
-        items[:] = [item for item in items if item not in within]
-    for item in mine:
+    for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
         # Side by side with others (pytest -n), a file's scenarios share one cluster and follow each other.
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if CLUSTER != "embedded":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -12,52 +9,33 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.keys import Terminal
-from tests.scenarios.stage import Ended, Stage, eventually, has
+from tests.scenarios.play import whole
+from tests.scenarios.stage import CLUSTER, Stage, eventually, has
+from tests.scenarios.trouble import InProcess, OnStage, Troubled
 from zktui.demo.cluster import DemoCluster
 
 
-class Troubled:
-    """A demo inside this process, so that a test can take rights away and stop servers."""
-
-    def __init__(self, cluster: DemoCluster, folder: Path) -> None:
-        self.cluster = cluster
-        self._folder = folder
-        self._kubeconfig = folder / "kubeconfig"
-        cluster.write_kubeconfig(self._kubeconfig)
-
-    async def zktui(self, *arguments: str) -> Ended:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self._folder),
-            "KUBECONFIG": str(self._kubeconfig),
-            "XDG_STATE_HOME": str(self._folder / "state"),
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "zktui", *arguments),
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(120):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
-
-    def cordoned(self) -> list[str]:
-        nodes = self.cluster.store.list("nodes")[0]
-        return [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
-
-
 @pytest.fixture
-async def troubled(tmp_path: Path) -> AsyncGenerator[Troubled]:
-    async with DemoCluster() as cluster:
-        await cluster.wait_ready()
-        yield Troubled(cluster, tmp_path)
+async def troubled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Troubled]:
+    if CLUSTER == "embedded":
+        async with DemoCluster() as cluster:
+            await cluster.wait_ready()
+            yield InProcess(cluster, tmp_path)
+        return
+    from tests.e2e.stage import RealStage
+
+    stage = request.getfixturevalue("stage")
+    assert isinstance(stage, RealStage)
+    real = OnStage(stage, stage.cgroup)
+    try:
+        yield real
+    finally:
+        real.close()
+        whole(stage)
 
 
 async def test_no_permission_to_look(troubled: Troubled) -> None:
-    troubled.cluster.server.deny("list", "statefulsets")
+    troubled.deny("list", "statefulsets")
     ended = await troubled.zktui("status")
     assert ended.code == 4, ended
     assert len(ended.err.strip().splitlines()) == 1
@@ -69,23 +47,19 @@ async def test_no_permission_to_look(troubled: Troubled) -> None:
     ("verb", "resource", "named"), [("patch", "nodes", "nodes"), ("create", "pods/eviction", "evict")]
 )
 async def test_no_permission_to_change(troubled: Troubled, verb: str, resource: str, named: str) -> None:
-    troubled.cluster.server.deny(verb, resource)
-    before = {pod["metadata"]["uid"] for pod in troubled.cluster.store.list("pods", "default")[0]}
-    node = troubled.cluster.store.get("pods", "default", "zk-0")["spec"]["nodeName"]
-    ended = await troubled.zktui("maintain", node, "--yes")
+    troubled.deny(verb, resource)
+    before = troubled.uids()
+    ended = await troubled.zktui("maintain", troubled.node("zk-0"), "--yes")
     assert ended.code == 4, ended
     assert named in ended.out + ended.err
     assert "Traceback" not in ended.err
-    assert {pod["metadata"]["uid"] for pod in troubled.cluster.store.list("pods", "default")[0]} == before
+    assert troubled.uids() == before
     assert troubled.cordoned() == []
 
 
 async def test_a_frozen_leader_is_no_quorum_whatever_its_followers_say(troubled: Troubled) -> None:
     (ensemble,) = (await troubled.zktui("status", "-o", "json")).json()["ensembles"]
-    pid = troubled.cluster.kubelet.pid("default", ensemble["leader"])
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with troubled.frozen(ensemble["leader"]):
         ended = await troubled.zktui("status", "-o", "json")
         (seen,) = ended.json()["ensembles"]
         assert ended.code == 3, ended
@@ -97,24 +71,14 @@ async def test_a_frozen_leader_is_no_quorum_whatever_its_followers_say(troubled:
         plan = await troubled.zktui("maintain", follower["node"], "--plan")
         assert plan.code == 3, plan
         assert "no-go" in plan.out
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_every_member_silent(troubled: Troubled) -> None:
-    pids = [troubled.cluster.kubelet.pid("default", f"zk-{n}") for n in range(3)]
-    for pid in pids:
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with troubled.frozen("zk-0", "zk-1", "zk-2"):
         ended = await troubled.zktui("status")
         assert ended.code == 3, ended
         assert "silent" in ended.out
         assert "Traceback" not in ended.err
-    finally:
-        for pid in pids:
-            assert pid is not None
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_terminal_that_is_too_small_and_one_that_is_just_large_enough(stage: Stage, folder: Path) -> None:
