@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def start_server(
     """
     authority = Authority(ledger.folder / "pki")
     etcd = _etcd(ledger)
-    port = _free_port(address)
+    (port,) = _free_ports(address, 1)
     server = f"https://{address}:{port}"
     admin = authority.issue("admin", "kubernetes-admin", ["system:masters"])
     kubeconfig = authority.kubeconfig(ledger.folder / "kubeconfig", server, admin)
@@ -73,7 +74,7 @@ def start_server(
 
 
 def _etcd(ledger: Ledger) -> str:
-    client, peer = (f"http://127.0.0.1:{_free_port('127.0.0.1')}" for _ in range(2))
+    client, peer = (f"http://127.0.0.1:{port}" for port in _free_ports("127.0.0.1", 2))
     options = {
         "name": "e2e",
         "data-dir": ledger.folder / "etcd",
@@ -161,7 +162,10 @@ def _flags(options: Mapping[str, str | int | Path]) -> list[str]:
     return [f"--{name}={value}" for name, value in options.items()]
 
 
-def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+def _free_ports(address: str, count: int) -> list[int]:
+    """Different ones, which the kernel does not soon give to anybody else."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((address, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
