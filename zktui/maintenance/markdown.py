@@ -183,7 +183,7 @@ def _clients(felt: ProbeSummary | None) -> list[str]:
             str(s.failures),
             f"{s.longest_gap:.1f} s",
             str(s.expired),
-            plain(s.refused) or f"{s.writes}, {s.lost_writes} lost",
+            plain(s.refused) or (f"{s.writes}, {s.lost_writes} lost" if s.writes else "–"),
         )
         for s in felt.sessions
     ]
@@ -196,7 +196,8 @@ def _clients(felt: ProbeSummary | None) -> list[str]:
     ]
     lines += [
         "- One session at each member, reading ten times a second; lost, it tries the next member after a quarter of "
-        "the outage up to then, 0.1 to 1 s. Other clients wait as their own library does."
+        "the outage up to then, 0.1 to 1 s. Other clients wait as their own library does. It talks through the API "
+        "server, which may pass on a second late that a member has closed a connection."
     ]
     return lines
 

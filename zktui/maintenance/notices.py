@@ -14,6 +14,8 @@ UNCORDONED = "ZktuiUncordoned"
 VERIFIED = "ZktuiVerified"
 STOPPED = "ZktuiStopped"
 """A warning: the run has ended, and the node stays cordoned."""
+EMPTY = (NodeStep.DRAINED, NodeStep.HOLD, NodeStep.LEFT_CORDONED)
+"""Steps of a node that has been drained; a single step of the run may pass the first of them."""
 
 
 def notices(before: State, after: State) -> tuple[Notice, ...]:
@@ -39,7 +41,7 @@ class _Told:
         names = ", ".join(pod.pod.name for pod in members)
         if _ours(self._after, new) and not _ours(self._before, old):
             yield _on_node(new, CORDONED, f"cordoned for maintenance by {self._after.holder}")
-        if new.step is NodeStep.DRAINED and old.step is not NodeStep.DRAINED:
+        if new.step in EMPTY and old.step not in EMPTY:
             yield _on_node(new, DRAINED, f"drained by {self._run}" + (f"; {names} had to leave" if names else ""))
             yield from _on_sets(new, DRAINED, f"{names} had to leave node {new.name}, by {self._run}")
         if _ours(self._before, old) and not new.cordoned_by_us and self._given_back(old, new):

@@ -88,17 +88,20 @@ def quorums_of(parts: Sequence[Sequence[Event]]) -> Iterator[QuorumSeen]:
                 )
 
 
-def elections_in(standings: Sequence[QuorumSeen]) -> Iterator[Election]:
+def elections_in(quorums: Sequence[QuorumSeen]) -> Iterator[Election]:
     """Another leader than the last one seen, or the same in a later epoch."""
     last: dict[str, QuorumSeen] = {}
-    for now in standings:
-        if not now.leader:
-            continue
+    for now in quorums:
         before = last.get(now.ensemble)
-        later = before is not None and None not in (before.epoch, now.epoch) and before.epoch != now.epoch
-        if before is not None and (before.leader != now.leader or later):
+        if before is not None and _elected(before, now):
             yield Election(now.wall, now.ensemble, now.leader, before.leader, now.epoch)
-        last[now.ensemble] = now
+        if now.leader:
+            last[now.ensemble] = now
+
+
+def _elected(before: QuorumSeen, now: QuorumSeen) -> bool:
+    later = before.epoch is not None and now.epoch is not None and now.epoch > before.epoch
+    return bool(before.leader and now.leader) and (before.leader != now.leader or later)
 
 
 def outages_in(standings: Sequence[QuorumSeen]) -> Iterator[Outage]:
@@ -118,10 +121,11 @@ _BAD: dict[str, Callable[[QuorumSeen], bool]] = {
 }
 
 
-def _stretches(what: str, bad: Callable[[QuorumSeen], bool], standings: Sequence[QuorumSeen]) -> Iterator[Outage]:
+def _stretches(what: str, bad: Callable[[QuorumSeen], bool], quorums: Sequence[QuorumSeen]) -> Iterator[Outage]:
     """By the moments of the readings: a reading takes a while itself, and what it showed was so at some time in it."""
     first: QuorumSeen | None = None
-    for now in standings:
+    last: QuorumSeen | None = None
+    for now in quorums:
         if bad(now):
             first = first or now
         elif first is not None:
@@ -130,5 +134,9 @@ def _stretches(what: str, bad: Callable[[QuorumSeen], bool], standings: Sequence
             at_least = max(0.0, last_bad[0] - first.reading[1])
             yield Outage(first.wall, first.ensemble, what, at_least, now.reading[1] - began)
             first = None
+        elif what != UNKNOWN and last is not None and now.before is not None and _elected(last, now):
+            # It passed between two readings: while members elect, none of them serves.
+            yield Outage(now.wall, now.ensemble, what, 0.0, now.reading[1] - now.before[0])
+        last = now
     if first is not None:
-        yield Outage(first.wall, first.ensemble, what, max(0.0, standings[-1].reading[0] - first.reading[1]), None)
+        yield Outage(first.wall, first.ensemble, what, max(0.0, quorums[-1].reading[0] - first.reading[1]), None)

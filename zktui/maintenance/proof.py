@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import cast
@@ -96,7 +97,7 @@ class Proof:
             await asyncio.wait(self._writing, timeout=PATIENCE)
         data: dict[str, JsonValue] = {"readings": self._readings, "widest": round(self._widest, 3)}
         if felt is not None:
-            data["probe"] = cast(JsonValue, asdict(felt))
+            data["probe"] = cast(JsonValue, json.loads(json.dumps(asdict(felt))))
         self._append(Event(0, 0.0, "proof", words(felt), data=data))
 
 
