@@ -6,7 +6,7 @@ from textual.dom import DOMNode
 
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
-from zktui.ui.widgets.keybar import gathered, keys_of, shown_key
+from zktui.ui.widgets.keybar import gathered, keys_of, shortened, shown_key
 from zktui.ui.widgets.oneline import Line, Part, laid_out
 
 
@@ -65,3 +65,11 @@ def test_groups_become_one_entry_where_room_is_short() -> None:
 )
 def test_keys_are_shown_as_they_are_typed(key: str, shown: str) -> None:
     assert shown_key(key) == shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "short"),
+    [("1 2 3 4 n", "1-4 n"), ("1 2 n", "1 2 n"), ("n 1 2 3", "n 1-3"), ("1 2 4 5 6", "1 2 4-6"), ("x", "x")],
+)
+def test_digits_that_follow_each_other_are_told_by_their_ends(keys: str, short: str) -> None:
+    assert shortened(keys) == short

@@ -91,7 +91,19 @@ def gathered(keys: Sequence[Key]) -> tuple[Key, ...]:
             made[name] = replace(key, words=key.group or key.words)
         else:
             made[name] = replace(known, keys=f"{known.keys} {key.keys}")
-    return tuple(made.values())
+    return tuple(replace(key, keys=shortened(key.keys)) if key.group else key for key in made.values())
+
+
+def shortened(keys: str) -> str:
+    """`1 2 3 n` as `1-3 n`: digits that follow each other, three or more."""
+    runs: list[list[str]] = []
+    for key in keys.split():
+        last = runs[-1][-1] if runs else ""
+        if key.isdecimal() and last.isdecimal() and int(key) == int(last) + 1:
+            runs[-1].append(key)
+        else:
+            runs.append([key])
+    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(run) for run in runs)
 
 
 class KeyBar(Widget):

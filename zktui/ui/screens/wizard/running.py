@@ -320,6 +320,8 @@ class RunScreen(WizardScreen[None]):
         for number, each in enumerate(TABS, 1):
             here = each == name
             pieces += [Piece(f" {number} ", Tone.KEY), Piece(f"{each}  ", Tone.STRONG if here else Tone.DIM)]
+        # The footer has no room for all keys where the panes are tabs.
+        pieces += [Piece(" l ", Tone.KEY), Piece("logs  ", Tone.DIM), Piece(" d ", Tone.KEY), Piece("leave", Tone.DIM)]
         self.query_one("#tabs", Static).update(content(*pieces))
         self.call_after_refresh(self.paint)
 
