@@ -19,7 +19,7 @@ from zktui.core.ports import Answer, Executed, Refused, Reply, Unanswered
 Open = Callable[..., Connection]
 POD = PodKey("zoo", "zk-0", "uid-0")
 PATH = "/api/v1/namespaces/zoo/pods/zk-0/exec"
-SUCCESS = {"metadata": {}, "status": "Success"}
+SUCCESS: dict[str, Any] = {"metadata": {}, "status": "Success"}
 
 
 def ended_with(code: int) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""A healthy ensemble of the manifest, as gathering finds it; each test spoils one thing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tests.unit.core.facts import config, pod, statefulset
+from zktui.checks.inventory import Inside, Inventory, Known
+from zktui.checks.model import Check, Result
+from zktui.checks.places import Places
+from zktui.core.kube import Container, Pod, PodSpec
+from zktui.core.ports import Executed
+from zktui.core.zookeeper import Ensemble
+
+NAMES = ("zk-0", "zk-1", "zk-2")
+DOMAIN = "zk-hs.default.svc.cluster.local"
+COMMAND = (
+    "sh",
+    "-c",
+    "exec /opt/scripts/start-zookeeper --servers=3 --data_dir=/var/lib/zookeeper/data "
+    "--data_log_dir=/var/lib/zookeeper/data/log --conf_dir=/opt/zookeeper/conf --client_port=2181 "
+    "--tick_time=2000 --init_limit=10 --sync_limit=5 --heap=512M --snap_retain_count=3 --purge_interval=12",
+)
+SERVERS = "".join(f"server.{n + 1}={name}.{DOMAIN}:2888:3888\n" for n, name in enumerate(NAMES))
+ZOO_CFG = (
+    "clientPort=2181\ndataDir=/var/lib/zookeeper/data\ndataLogDir=/var/lib/zookeeper/data/log\ntickTime=2000\n"
+    "initLimit=10\nsyncLimit=5\nmaxClientCnxns=60\nminSessionTimeout=4000\nmaxSessionTimeout=40000\n"
+    f"autopurge.snapRetainCount=3\nautopurge.purgeInterval=12\n{SERVERS}"
+)
+PS = (
+    "UID          PID    PPID  C STIME TTY          TIME CMD\n"
+    "zookeep+       1       0  1 20:00 ?        00:00:09 java -Xmx512m -Dsun.net.inetaddr.ttl=1 "
+    "-Djava.security.properties=/opt/scripts/dns.security -cp /opt/zookeeper/conf:/zookeeper/lib/* "
+    "org.apache.zookeeper.server.quorum.QuorumPeerMain /opt/zookeeper/conf/zoo.cfg\n"
+    "zookeep+      99       0  0 20:10 ?        00:00:00 ps -efww\n"
+)
+LOGBACK = """<configuration>
+  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender"/>
+  <root level="INFO"><appender-ref ref="CONSOLE"/></root>
+</configuration>
+"""
+PLACES = Places(
+    "/opt/zookeeper/conf/zoo.cfg",
+    "/var/lib/zookeeper/data",
+    "/var/lib/zookeeper/data/log",
+    security="/opt/scripts/dns.security",
+)
+
+
+def conf(number: int) -> str:
+    return (
+        "clientPort=2181\nsecureClientPort=-1\ndataDir=/var/lib/zookeeper/data/version-2\n"
+        f"dataDirSize={number * 1000}\ndataLogDir=/var/lib/zookeeper/data/log/version-2\ndataLogSize={number}\n"
+        "tickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\nmaxSessionTimeout=40000\n"
+        f"clientPortListenBacklog=-1\nserverId={number + 1}\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\n"
+        f"electionPort=3888\nquorumPort=2888\npeerType=0\nmembership: \n{SERVERS}version=0"
+    )
+
+
+def ran(out: str = "", code: int = 0, err: str = "") -> Known[Executed]:
+    return Known(Executed(out, err, code), "")
+
+
+DENIED = Known[Executed](None, "not permitted: pods/exec is forbidden")
+
+
+def ensemble(**changes: Any) -> Ensemble:
+    template = PodSpec(containers=(Container("zookeeper", "zookeeper:3.9", COMMAND),))
+    return Ensemble(statefulset(**{"service": "zk-hs", "template": template, **changes}), "zookeeper")
+
+
+def inside(number: int) -> Inside:
+    name = NAMES[number]
+    commands = {
+        "hostname": ran(f"{name}\n"),
+        "fqdn": ran(f"{name}.{DOMAIN}\n"),
+        "id": ran("uid=1000(zookeeper) gid=1000(zookeeper) groups=1000(zookeeper)\n"),
+        "processes": ran(PS),
+        "config": ran(ZOO_CFG),
+        "dynamic": ran(code=1, err="cat: /opt/zookeeper/conf/zoo.cfg.dynamic: No such file or directory\n"),
+        "security": ran("networkaddress.cache.negative.ttl=0\n"),
+        "myid": ran(f"{number + 1}\n"),
+        "logback.xml": ran(LOGBACK),
+        "log4j.properties": ran(code=1, err="cat: /opt/zookeeper/conf/log4j.properties: No such file or directory\n"),
+        **{f"resolve {n}.{DOMAIN}": ran(f"10.0.0.{i + 1}      {n}.{DOMAIN}\n") for i, n in enumerate(NAMES)},
+    }
+    return Inside(commands, PLACES)
+
+
+def service(**spec: Any) -> Mapping[str, Any]:
+    fields = {"clusterIP": "None", "publishNotReadyAddresses": True, **spec}
+    return {"metadata": {"name": "zk-hs", "namespace": "default"}, "spec": fields}
+
+
+def slices(*pods: Pod) -> tuple[Mapping[str, Any], ...]:
+    endpoints = [{"addresses": [p.ip], "targetRef": {"kind": "Pod", "name": p.name, "uid": p.uid}} for p in pods]
+    labels = {"kubernetes.io/service-name": "zk-hs"}
+    return ({"metadata": {"name": "zk-hs-abc", "labels": labels}, "endpoints": endpoints},)
+
+
+def healthy() -> Inventory:
+    pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}") for i, n in enumerate(NAMES))
+    return Inventory(
+        ensemble=ensemble(),
+        wall=1_700_000_000.0,
+        pods=pods,
+        config=Known(config(), ""),
+        inside={name: inside(number) for number, name in enumerate(NAMES)},
+        words={(name, "conf"): Known(conf(number), "") for number, name in enumerate(NAMES)},
+        services=Known((service(),), ""),
+        slices=Known(slices(*pods), ""),
+    )
+
+
+def with_command(inventory: Inventory, name: str, outcome: Known[Executed], members: Iterable[str] = ()) -> Inventory:
+    """The same with another outcome of one command in these members (in all when none is named)."""
+    spoiled = {n: replace(i, commands={**i.commands, name: outcome}) for n, i in inventory.inside.items()}
+    kept = {n: spoiled[n] if n in (members or NAMES) else i for n, i in inventory.inside.items()}
+    return replace(inventory, inside=kept)
+
+
+def check_of(rule: Callable[[Inventory], Iterable[Check]], inventory: Inventory, code: str) -> Check:
+    return next(check for check in rule(inventory) if check.code == code)
+
+
+def results(check: Check) -> dict[str, Result]:
+    return {seen.member: seen.result for seen in check.evidence}
