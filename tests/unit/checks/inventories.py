@@ -68,7 +68,8 @@ DENIED = Known[Executed](None, "not permitted: pods/exec is forbidden")
 
 def ensemble(**changes: Any) -> Ensemble:
     template = PodSpec(containers=(Container("zookeeper", "zookeeper:3.9", COMMAND),))
-    return Ensemble(statefulset(**{"service": "zk-hs", "template": template, **changes}), "zookeeper")
+    fields: dict[str, Any] = {"service": "zk-hs", "template": template, **changes}
+    return Ensemble(statefulset(**fields), "zookeeper")
 
 
 def inside(number: int) -> Inside:
