@@ -58,7 +58,7 @@ def run_probe(settings: Settings, request: ProbeRequest) -> int:
     """`zktui probe`. Returns its exit code; raises ZktuiError."""
     from zktui.headless.probe import probe
 
-    return _headless(settings, lambda session: probe(session, request))
+    return _headless(settings, lambda session: probe(session, request), poll=False)
 
 
 def run_check(settings: Settings, chapters: Sequence[str], output: str) -> int:
@@ -139,11 +139,11 @@ async def _see_out(session: Session, *, unattended: bool) -> int:
     return await attend(engine)
 
 
-def _headless(settings: Settings, command: Callable[[Session], Awaitable[int]]) -> int:
+def _headless(settings: Settings, command: Callable[[Session], Awaitable[int]], *, poll: bool = True) -> int:
     connection = _connected(settings)
 
     async def carry_out(_: Faults) -> int:
-        async with open_session(settings, connection) as session:
+        async with open_session(settings, connection, poll=poll) as session:
             session.begin()
             return await command(session)
 
@@ -164,8 +164,11 @@ def _connected(settings: Settings) -> Connection:
 
 
 @asynccontextmanager
-async def open_session(settings: Settings, connection: Connection) -> AsyncGenerator[Session]:
-    """A session over the connection, whose streams start with `Session.begin`. Closes both at the end."""
+async def open_session(settings: Settings, connection: Connection, *, poll: bool = True) -> AsyncGenerator[Session]:
+    """A session over the connection, whose streams start with `Session.begin`. Closes both at the end.
+
+    Without `poll` the members are not asked who they are, which each of them would log.
+    """
     from zktui.ensemble.polling import PodMembers
     from zktui.ensemble.probe import SessionProbe
     from zktui.ensemble.tree import SessionTrees
@@ -176,7 +179,7 @@ async def open_session(settings: Settings, connection: Connection) -> AsyncGener
     members = PodMembers(connection.dialer, clock)
     watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
     namespace = None if settings.all_namespaces else connection.place.namespace
-    feeds = _Feeds(store, (*connection.sources(namespace), watcher))
+    feeds = _Feeds(store, (*connection.sources(namespace), *([watcher] if poll else [])))
 
     def probe(writes: bool) -> SessionProbe:
         return SessionProbe(connection.dialer, clock, writes=writes)

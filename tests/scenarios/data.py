@@ -38,6 +38,13 @@ class Znodes:
             session.call(lambda client: client.sync_async(path), 10.0)
             return session.call(lambda client: client.get_async(path), 10.0)[0]
 
+    def children(self, member: dict[str, Any], path: str) -> list[str]:
+        """Names of a znode's children, by one member after a sync with its leader."""
+        with self._session(member) as session:
+            session.call(lambda client: client.sync_async(path), 10.0)
+            names, _ = session.call(lambda client: client.get_children_async(path, include_data=True), 10.0)
+            return sorted(names)
+
     @contextmanager
     def _session(self, member: dict[str, Any]) -> Generator[Session]:
         pod = PodKey("default", str(member["pod"]), str(member["uid"]))

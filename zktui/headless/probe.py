@@ -12,7 +12,7 @@ from zktui.core.text import count, printable, span
 from zktui.errors import EXIT_BLOCKED, EXIT_DONE, UsageError, ZktuiError
 from zktui.headless.console import interrupts
 from zktui.headless.output import say, say_json, table, warn
-from zktui.headless.status import SETTLE, nothing_found, settled
+from zktui.headless.status import SETTLE, nothing_found
 from zktui.maintenance.model import JsonValue
 from zktui.session import Session
 
@@ -41,7 +41,7 @@ async def probe(session: Session, request: ProbeRequest) -> int:
     if session.probe is None:
         raise ZktuiError("There is no way to probe here.")
     try:
-        await session.store.until(settled, SETTLE)
+        await session.store.until(lambda view: view.loaded, SETTLE)
     except TimeoutError:
         warn("Not everything answered in time; what is there is probed.")
     if not session.store.view().ensembles:
