@@ -57,6 +57,16 @@ async def test_no_permission_to_change(troubled: Troubled, verb: str, resource: 
     assert troubled.cordoned() == []
 
 
+async def test_no_permission_for_events_stops_no_run(troubled: Troubled) -> None:
+    troubled.deny("create", "events")
+    node = troubled.node("zk-0")
+    ended = await troubled.zktui("maintain", node, "--yes", "--dwell", "2s")
+    assert ended.code == 0, ended
+    assert ended.out.count("could not be written") == 1, "it is told once"
+    assert "events" in next(line for line in ended.out.splitlines() if "could not be written" in line)
+    assert troubled.cordoned() == []
+
+
 async def test_a_frozen_leader_is_no_quorum_whatever_its_followers_say(troubled: Troubled) -> None:
     (ensemble,) = (await troubled.zktui("status", "-o", "json")).json()["ensembles"]
     with troubled.frozen(ensemble["leader"]):
