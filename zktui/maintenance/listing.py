@@ -48,7 +48,9 @@ def list_pods(state: State, facts: Facts, node: NodeRun) -> Listing:
     if refused:
         why = refused[0].findings[0] if refused[0].findings else None
         text = f"{refused[0].pod.name} on {node.name} can't be evicted: {why.text if why else 'refused'}"
-        return Listing(problem=text, refused=True)
+        # What could not be read this time may be the next: only what a person can change is for a person.
+        unread = why is not None and why.code == "daemonset-unknown"
+        return Listing(problem=text, refused=not unread or any(owner.denied for owner in facts.owners.values()))
     old = {pod.pod.uid: pod for pod in node.pods}
     others = [_other(old, verdict) for _, verdict in sorted(selected.others, key=lambda item: item[0].key)]
     members = [_member(old, e.key, verdict) for e, _, verdict in selected.members]

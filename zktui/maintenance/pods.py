@@ -268,8 +268,8 @@ def _find_out(turn: Turn, pod: PodRun) -> None:
     if granted:
         turn.set_pod(pod.pod.uid, note=f"{granted[0].name} counts it as being disrupted: the deletion may still come")
         return
+    # Its UID stays among those sent: a server that died with its work half done has marked the pod in our name.
     turn.say("note", f"{pod.pod.name} was not evicted after all: it is judged anew", pod.pod)
-    turn.set(evicted=turn.state.evicted - {pod.pod.uid})
     turn.set_pod(pod.pod.uid, step=PodStep.GATE, gates=(), note="")
 
 

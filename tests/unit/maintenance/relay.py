@@ -85,6 +85,8 @@ class Relay(Schedule):
     inputs: int = 0
     deaths: int = 1
     """How many operators die, one after another: each heir but the last some inputs later than the one before."""
+    company: bool = False
+    """Another ensemble in another namespace has members on the same nodes: there are two leases."""
     takers: int = 1
     """How many operators try to take the run up at the same time."""
     steps: list[tuple[int, NodeStep | None, frozenset[PodStep]]] = field(
@@ -103,9 +105,11 @@ class Relay(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.operators.clear()
+        if self.company:
+            World(self.rng, 3, beside=self.world, name="keeper", namespace="other", scatter=True)
         self.judge: Judge = RelayJudge(self.world)
-        scope = Scope((self.world.ensemble(),), tuple(self.world.nodes), decide=True, select=True)
-        made = plan(read(self.world, scope), self.names, self.options, EPOCH, (self.world.ensemble(),))
+        scope = Scope(self.ensembles, tuple(self.world.nodes), decide=True, select=True)
+        made = plan(read(self.world, scope), self.names, self.options, EPOCH, self.ensembles)
         assert made.go and not made.unacknowledged, (made.stops, made.unacknowledged)
         first = Runner(self, "run-1", made, self.ensembles)
         first.state = begin("run-1", made, self.ensembles, HOLDER)
@@ -195,13 +199,13 @@ class Relay(Schedule):
         base, skew = (0.0, 0.0) if self.here else (rng.uniform(-1e5, 1e5), rng.uniform(-600, 600))
         heir = Runner(self, record.run_id, self.first.plan, self.ensembles, base=base, skew=skew)
         heir.holder = f"bob@desk ({record.run_id}.{record.part + 1 + number})"
-        heir.state = restore(record, self._circumstances(record, lease, heir))
+        heir.state = restore(record, self._circumstances(record, heir))
         heir.plan = heir.state.run.plan
         self.operators.append(heir)
         self.note(f"-- taken up by {heir.holder}")
         self.deliver(heir, Begin())
 
-    def _circumstances(self, record: Record, lease: Lease, heir: Operator) -> Circumstances:
+    def _circumstances(self, record: Record, heir: Operator) -> Circumstances:
         names = tuple(name for name in names_left(record) if name in self.world.nodes)
         scope = Scope(self.ensembles, names, decide=True, select=True)
         facts = looked_at(self.world, scope, heir.base, heir.wall)
@@ -213,7 +217,7 @@ class Relay(Schedule):
             heir.holder,
             heir.clock,
             fate=self._fate(record),
-            takes={lease.namespace: lease.resource_version},
+            takes={name: lease.resource_version for name, lease in self.world.leases.items()},
             winding_up=self.ending,
             same_clock=self.here,
         )
@@ -240,8 +244,10 @@ class Relay(Schedule):
         assert not gone, gone
 
 
-def relay(kill_at: int, *, wire: str = "", here: bool = True, seed: int = 11, **given: Any) -> Relay:
-    made = Relay(seed, Faults(), options=given.pop("options", QUICK), horizon=500, kill_at=kill_at, **given)
+def relay(
+    kill_at: int, *, wire: str = "", here: bool = True, seed: int = 11, faults: Faults | None = None, **given: Any
+) -> Relay:
+    made = Relay(seed, faults or Faults(), options=given.pop("options", QUICK), horizon=500, kill_at=kill_at, **given)
     made.wire, made.here = wire, here
     return made
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.maintenance.relay import QUICK, Relay, played, relay
+from tests.unit.maintenance.schedules import Faults
 from tests.unit.maintenance.world import NAMESPACE
 from zktui.maintenance.effects import CordonNode, EvictPod
 from zktui.maintenance.model import STATE_ANNOTATION, Hold, HoldKind, NodeStep, PodStep, RunStatus
@@ -100,6 +101,25 @@ def test_killed_twice_and_a_third_time() -> None:
         made.all_is_well()
         most = max(most, sum(op.dead for op in made.operators))
     assert most == 3, "no run was killed three times"
+
+
+def test_with_two_ensembles_in_two_namespaces_there_are_two_leases() -> None:
+    whole = played(relay(0, company=True))
+    whole.all_is_well()
+    assert set(whole.world.leases) == {"default", "other"}
+    for kill_at in range(3, whole.inputs, 11):
+        for here in (True, False):
+            played(relay(kill_at, here=here, company=True)).all_is_well()
+
+
+def test_killed_in_bad_weather() -> None:
+    """Answers that are lost or refused before and after a death, on the lease as well: every promise holds."""
+    weather, ends = Faults(lose=0.12, refuse=0.08, unread=0.05, slow=0.05), set[str]()
+    for seed in range(30):
+        made = played(relay(10 + seed, here=seed % 2 == 0, seed=seed, faults=weather, deaths=2))
+        ends.add(made.operators[-1].state.run.status)
+        assert all(count == 1 for count in made.arrivals.values()), (seed, made.arrivals)
+    assert RunStatus.DONE in ends
 
 
 def test_two_operators_take_it_up_at_once_and_one_goes_on() -> None:
