@@ -82,7 +82,16 @@ async def cursor_to(shots: Photographer, line: Callable[[str], bool]) -> None:
             await shots.press("down")
 
 
-async def session(stage: Stage, folder: Path, take: Callable[[Photographer, Any], Any], size: tuple[int, int]) -> None:
+async def session(
+    stage: Stage,
+    folder: Path,
+    take: Callable[[Photographer, Any], Any],
+    size: tuple[int, int],
+    *,
+    first: tuple[str, ...] = ("quorum 3/3", "follower"),
+    leaves: bool = False,
+) -> None:
+    """Drive one program from when it shows what comes `first`. With `leaves` its run is left unattended at the end."""
     settings = Settings(kubeconfig=str(stage.kubeconfig), state=folder)
     connection = connect(str(stage.kubeconfig))
     connection.prepare()
@@ -90,10 +99,12 @@ async def session(stage: Stage, folder: Path, take: Callable[[Photographer, Any]
         app = ZktuiApp(opened)
         async with app.run_test(size=size) as pilot:
             shots = Photographer(pilot)
-            await shots.see("quorum 3/3", "follower")
+            await shots.see(*first)
             await take(shots, connection)
+            if leaves:
+                await opened.desk.leave()
             engine = opened.desk.engine
-            assert engine is None or engine.run.status.ended, "a run was left unfinished"
+            assert leaves or engine is None or engine.run.status.ended, "a run was left unfinished"
 
 
 async def browse(shots: Photographer, _: Connection) -> None:
@@ -147,9 +158,44 @@ async def maintain(shots: Photographer, connection: Connection, leader: Any) -> 
     shots.shoot("done")
     await shots.press("enter")
     await shots.see("Ensemble zk")
+    await shots.press("4")
+    await shots.see("In short", "members moved")
+    shots.shoot("runs")
+    await shots.press("escape")
+    await shots.see("Ensemble zk")
     await shots.press("2", "z")
     await shots.see("follow", "Peer state changed: following - broadcast")
     shots.shoot("logs")
+
+
+async def held(shots: Photographer, connection: Connection, node: str) -> None:
+    """A run that holds a node, with a note."""
+    await shots.press("m")
+    await shots.see("Which nodes?")
+    await cursor_to(shots, lambda line: line.startswith(f"▸ {node} "))
+    await shots.press("space", "enter")
+    await shots.see("READY", "election")
+    await shots.press("s")
+    await shots.see("Drain")
+    await shots.press("y")
+    await shots.see("YOURS")
+    await shots.press("n")
+    await shots.see("for whoever finds this run")
+    await shots.pilot.press(*"swapping", "space", *"the", "space", *"disk")
+    await shots.press("enter")
+    await shots.see("the operator notes")
+
+
+async def found(shots: Photographer, connection: Connection, node: str) -> None:
+    """The same run, found by the next program; resumed, and brought to its end."""
+    await shots.see("UNATTENDED", node)
+    shots.shoot("unfinished")
+    await shots.press("r")
+    await shots.see("Resume this run?")
+    await shots.press("y")
+    await shots.see("YOURS")
+    await shots.press("u")
+    await shots.see("DONE")
 
 
 async def blocked(shots: Photographer, connection: Connection, ensemble: Any) -> None:
@@ -214,6 +260,12 @@ def main() -> int:
             if not wanted or "maintain" in wanted:
                 leader = stage.member("leader")
                 asyncio.run(session(stage, path, lambda shots, to: maintain(shots, to, leader), SIZE))
+            if not wanted or "unfinished" in wanted:
+                node = stage.member("follower")["node"]
+                hold = session(stage, path, lambda shots, to: held(shots, to, node), SIZE, leaves=True)
+                asyncio.run(hold)
+                again = session(stage, path, lambda shots, to: found(shots, to, node), SIZE, first=("UNATTENDED",))
+                asyncio.run(again)
             if not wanted or "blocked" in wanted:
                 ensemble = stage.status()
                 asyncio.run(session(stage, path, lambda shots, to: blocked(shots, to, ensemble), SIZE))

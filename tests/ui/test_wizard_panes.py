@@ -28,7 +28,7 @@ from zktui.maintenance.model import (
     PodStep,
     RunStatus,
 )
-from zktui.ui.screens.wizard import band, chart, figures, gates, journal, plan, shape, standing, steps, summary
+from zktui.ui.screens.wizard import band, chart, figures, gates, journal, options, plan, shape, standing, steps, summary
 from zktui.ui.screens.wizard.standing import Light
 from zktui.ui.screens.wizard.words import bar, span, table
 from zktui.ui.text import Piece, plain
@@ -462,6 +462,43 @@ def test_a_review_says_what_the_order_saves_and_what_is_cordoned_ahead() -> None
     text = said(plan.rows(without, narrow=False))
     assert "c to cordon ahead where there is room" in text
     assert "no-cordon-ahead" in text
+
+
+def test_every_option_that_was_changed_is_said() -> None:
+    chosen = Options(
+        force=True,
+        cordon_ahead=False,
+        keep_node=True,
+        probe=False,
+        probe_writes=True,
+        spare=2,
+        dwell=30.0,
+        skip_wait_for_delete_timeout=60,
+    )
+    text = said(plan.options(chosen))
+    for words in (
+        "force",
+        "no-cordon-ahead",
+        "keep-node",
+        "no-probe",
+        "probe-writes",
+        "spare 2",
+        "dwell 30 s",
+        "skip-wait-for-delete-timeout 60 s",
+    ):
+        assert words in text
+    quiet = said(plan.options(Options()))
+    assert not any(words in quiet for words in ("force", "probe", "spare", "dwell", "ahead", "skip"))
+
+
+@pytest.mark.parametrize("choice", options.CHOICES, ids=lambda choice: choice.name)
+def test_each_option_goes_through_its_values_and_says_each(choice: options.Choice) -> None:
+    values = list(choice.steps(Options()))
+    assert Options() in values
+    assert len({choice.value(each) for each in values}) == len(values) > 1
+    if choice.typed is not None:
+        assert choice.seconds is not None
+        assert choice.seconds(choice.typed(Options(), 45)) == 45
 
 
 def test_what_has_to_be_acknowledged_is_said_first() -> None:

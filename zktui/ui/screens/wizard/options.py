@@ -20,7 +20,7 @@ from zktui.ui.widgets import grid
 from zktui.ui.widgets.columns import Column
 from zktui.ui.widgets.grid import Grid
 
-COLUMNS = (Column("OPTION", 20), Column("VALUE", 16))
+COLUMNS = (Column("OPTION", 28), Column("VALUE", 16))
 MOST_DIGITS = 6
 
 
@@ -67,6 +67,18 @@ def _timeout_steps(options: Options) -> Sequence[Options]:
     return [replace(options, timeout=seconds) for seconds in (0.0, 60.0, 300.0, 900.0, 3600.0)]
 
 
+def _skip_steps(options: Options) -> Sequence[Options]:
+    return [replace(options, skip_wait_for_delete_timeout=seconds) for seconds in (0, 60, 300, 900)]
+
+
+def _spare_steps(options: Options) -> Sequence[Options]:
+    return [replace(options, spare=voters) for voters in (None, 0, 1, 2)]
+
+
+def _dwell_steps(options: Options) -> Sequence[Options]:
+    return [replace(options, dwell=seconds) for seconds in (None, 5.0, 10.0, 30.0, 60.0)]
+
+
 def _grace_steps(options: Options) -> Sequence[Options]:
     return [replace(options, grace_period=seconds) for seconds in (None, 10, 30, 60, 300)]
 
@@ -100,8 +112,35 @@ CHOICES = (
         lambda options, seconds: replace(options, grace_period=seconds or None),
         lambda options: options.grace_period or 0,
     ),
+    Choice(
+        "skip-wait-for-delete-timeout",
+        "a pod that terminates for longer is not waited for",
+        lambda options: span(options.skip_wait_for_delete_timeout) if options.skip_wait_for_delete_timeout else "wait",
+        _skip_steps,
+        lambda options, seconds: replace(options, skip_wait_for_delete_timeout=seconds),
+        lambda options: options.skip_wait_for_delete_timeout,
+        danger=True,
+    ),
+    Choice(
+        "spare",
+        "voters to keep beyond a majority; by itself 1 with five or more",
+        lambda options: "by itself" if options.spare is None else str(options.spare),
+        _spare_steps,
+        danger=True,
+    ),
+    Choice(
+        "dwell",
+        "how long a member must be back before the next may go",
+        lambda options: "syncLimit" if options.dwell is None else span(options.dwell),
+        _dwell_steps,
+        lambda options, seconds: replace(options, dwell=float(seconds)),
+        lambda options: options.dwell or 0.0,
+        danger=True,
+    ),
     _flag("cordon_ahead", "cordon nodes still to be drained, so that no member lands there", danger=False),
     _flag("keep_node", "ask autoscalers to leave a cordoned node alone", danger=False),
+    _flag("probe", "a client session at each member, to tell what clients feel", danger=False),
+    _flag("probe_writes", "these sessions also write, to a znode of their own", danger=False),
 )
 
 
@@ -129,7 +168,7 @@ class OptionsScreen(ModalScreen[Options | None]):
         width: 78; max-width: 98%; height: auto;
         background: $background; border: round $primary; border-title-style: bold; padding: 1 1 0 1;
     }
-    OptionsScreen Grid { height: 10; }
+    OptionsScreen Grid { height: 15; }
     OptionsScreen #why { height: 1; margin: 1 0 0 0; padding: 0 2; color: $text-muted; }
     OptionsScreen #keys { margin: 1 0; padding: 0 2; height: auto; }
     """

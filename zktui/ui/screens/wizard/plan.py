@@ -280,6 +280,14 @@ def options(chosen: Options) -> list[Row]:
             ("accept-outage", chosen.accept_outage),
             ("no-cordon-ahead", not chosen.cordon_ahead),
             ("keep-node", chosen.keep_node),
+            ("no-probe", not chosen.probe),
+            ("probe-writes", chosen.probe_writes),
+            (
+                f"skip-wait-for-delete-timeout {chosen.skip_wait_for_delete_timeout} s",
+                chosen.skip_wait_for_delete_timeout,
+            ),
+            (f"spare {chosen.spare}", chosen.spare is not None),
+            (f"dwell {span(chosen.dwell or 0.0)}", chosen.dwell is not None),
         )
         if on
     ]
