@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +124,8 @@ def _run(shape: str, way: str, took: Took, verdict: Verdict, busy: float) -> Run
     )
 
 
-def several(bench: Bench, shape: str, ways: Iterable[str], runs: int, folder: Path, keep: Callable[[Run], None]) -> int:
-    """The ways in turn, so that what disturbs the machine for a while disturbs all of them. How many runs failed."""
-    failed = 0
+def several(bench: Bench, shape: str, ways: Iterable[str], runs: int, folder: Path) -> Iterator[Run]:
+    """The ways in turn, so that what disturbs the machine for a while disturbs all of them."""
     for number in range(1, runs + 1):
         for way in ways:
             say(f"{shape}, {way}, run {number} of {runs}")
@@ -134,11 +133,9 @@ def several(bench: Bench, shape: str, ways: Iterable[str], runs: int, folder: Pa
                 run = once(bench, shape, way, folder / f"{shape}-{way}-{number}")
             except (AssertionError, subprocess.SubprocessError) as why:
                 complain(f"{shape}, {way}, run {number} failed: {why}")
-                failed += 1
-                continue
+                run = measured.failure(shape, way, str(why).partition("\n")[0])
             say(json.dumps(dataclasses.asdict(run)))
-            keep(run)
-    return failed
+            yield run
 
 
 def main(arguments: list[str]) -> int:
@@ -152,21 +149,20 @@ def main(arguments: list[str]) -> int:
     shapes = [*SHAPES] if options.shape == "all" else [options.shape]
     ways = [*WAYS] if options.way == "all" else [options.way]
     fresh: list[Run] = []
-    failed = 0
     for shape in shapes:
         place = folder / f"{shape}-{time.strftime('%H%M%S')}"
         place.mkdir(parents=True)
         stage = ShapedStage(place, shape)
         try:
             stage.ready()
-            failed += several(Bench(stage), shape, ways, options.runs, place, fresh.append)
+            for run in several(Bench(stage), shape, ways, options.runs, place):
+                fresh.append(run)
+                if options.keep:
+                    measured.keep(fresh)
         finally:
             stage.strike()
     sys.stdout.write(measured.tables(fresh))
-    if options.keep and not failed:
-        measured.keep(fresh)
-        say(f"written: {measured.DATA.relative_to(ROOT)} and {measured.PAGE.relative_to(ROOT)}")
-    return 1 if failed else 0
+    return 1 if any(run.failed for run in fresh) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

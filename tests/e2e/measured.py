@@ -45,10 +45,17 @@ class Run:
     """How much of the machine's processors was in use right before, the idle cluster included: 0 to 1."""
     trouble: list[list[float]] = field(default_factory=list[list[float]])
     """Of each stretch below majority or without a leader: how many members served right before it, and its seconds."""
+    failed: str = ""
+    """Why it did not end as it should; its figures then mean nothing."""
 
     @property
     def without_dwell(self) -> float:
         return self.seconds - self.dwell
+
+
+def failure(shape: str, way: str, why: str) -> Run:
+    """A run of which nothing else is known."""
+    return Run(shape, way, 0, 0, 0.0, 0.0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, failed=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +101,22 @@ def tables(runs: Sequence[Run]) -> str:
         lines += ["| rolling maintenance of four nodes | runs | " + " | ".join(f.name for f in FIGURES) + " |"]
         lines += ["| --- " * (len(FIGURES) + 2) + "|"]
         for way in ways.WAYS:
-            if of := [run for run in mine if run.way == way]:
+            every = [run for run in mine if run.way == way]
+            if every:
+                of = [run for run in every if not run.failed]
+                count = (
+                    f"{len(every)}, of which {len(every) - len(of)} failed" if len(of) < len(every) else str(len(of))
+                )
                 cells = [_cell(figure, of) for figure in FIGURES]
-                lines.append(f"| {ways.SAID[way]} | {len(of)} | " + " | ".join(cells) + " |")
-        lines += _ratio(mine)
+                lines.append(f"| {ways.SAID[way]} | {count} | " + " | ".join(cells) + " |")
+        lines += _ratio([run for run in mine if not run.failed])
     return "\n".join(lines) + "\n"
 
 
 def _cell(figure: Figure, runs: Sequence[Run]) -> str:
     values = [figure.value(run) for run in runs]
+    if not values:
+        return "–"
     unit = " s" if figure.name in SECONDS else ""
     middle, worst = (f"{value:.{figure.digits}f}" for value in (statistics.median(values), max(values)))
     return f"{middle}{unit}" if middle == worst else f"{middle}{unit} ({worst})"

@@ -51,6 +51,13 @@ def test_a_member_that_could_not_be_asked_counts_as_a_loss() -> None:
     assert line(measured.tables(runs(unchecked=[1])), "`zktui maintain --ensemble-nodes --yes`")[6] == "1"
 
 
+def test_a_run_that_failed_is_counted_and_has_no_figures() -> None:
+    failed = measured.failure("ours", "headless", "the budget never opened")
+    told = line(measured.tables([RUN, failed]), "`zktui maintain --ensemble-nodes --yes`")
+    assert told[:2] == ["2, of which 1 failed", "3"]
+    assert line(measured.tables([failed]), "`zktui maintain --ensemble-nodes --yes`")[1] == "–"
+
+
 def test_beside_the_careful_order() -> None:
     hand = dataclasses.replace(RUN, way="by-hand", seconds=25.0, dwell=0.0)
     assert "`zktui maintain --ensemble-nodes --yes` 1.20 times" in measured.tables([RUN, hand])
