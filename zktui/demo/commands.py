@@ -13,17 +13,14 @@ import stat
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from zktui.demo import four_letter
+from zktui.demo import four_letter, programs
+from zktui.demo.container import Answer, Container
 from zktui.demo.network import own_name
-from zktui.demo.objects import Object, children
-from zktui.demo.process import Child, ProcessGuard
+from zktui.demo.process import Child
 from zktui.demo.runtime import CannotStart, ExecProcess
-from zktui.demo.server_config import BadCommand, ServerConfig, keeps_its_shell, unwrap
-from zktui.demo.volumes import PodFiles
-from zktui.demo.zookeeper import Distribution
+from zktui.demo.server_config import BadCommand, unwrap
 
 CLI_JVM = ("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 CLI_LOGBACK = (
@@ -32,37 +29,6 @@ CLI_LOGBACK = (
     '<root level="WARN"><appender-ref ref="E"/></root></configuration>\n'
 )
 USER = "zookeeper"
-USER_CUT = "zookeep+"
-"""As ps shortens a name of more than eight letters."""
-
-
-@dataclass(frozen=True)
-class Container:
-    """A running container, as a command in it sees it. ``server`` is None where no ZooKeeper runs."""
-
-    pod: Object
-    spec: Object
-    files: PodFiles
-    ip: str
-    hosts: Path
-    server: ServerConfig | None
-    main: Child
-    started: float
-    distribution: Distribution
-    guard: ProcessGuard
-
-    @property
-    def client_port(self) -> int:
-        return self.server.client_port if self.server else 2181
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command wrote, and its exit code."""
-
-    out: str = ""
-    err: str = ""
-    code: int = 0
 
 
 async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes] | None = None) -> ExecProcess:
@@ -266,23 +232,6 @@ async def _echo(_container: Container, args: list[str]) -> Answer:
     return Answer(" ".join(args) + "\n")
 
 
-async def _ps(container: Container, args: list[str]) -> Answer:
-    """The container's processes, as they would call themselves there."""
-    begun, now = (time.strftime("%H:%M", time.gmtime(at)) for at in (container.started, time.time()))
-    found = [(1, 0, begun, "sleep")]
-    if container.server is not None:
-        conf = container.server.flags["conf_dir"]
-        java = f"java -cp /opt/zookeeper/* org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg"
-        found = [(1, 0, begun, java)]
-        if keeps_its_shell(container.spec):
-            shell = " ".join([*children(container.spec, "command"), *children(container.spec, "args")])
-            found = [(1, 0, begun, shell), (7, 1, begun, java)]
-    found.append((42, 0, now, " ".join(["ps", *args])))
-    lines = [f"{'UID':<8} {'PID':>7} {'PPID':>7}  C STIME TTY          TIME CMD"]
-    lines += [f"{USER_CUT:<8} {pid:>7} {parent:>7}  0 {at} ?        00:00:00 {what}" for pid, parent, at, what in found]
-    return Answer("\n".join(lines) + "\n")
-
-
 async def _pkill(container: Container, args: list[str]) -> Answer:
     """Signals the container's own process, and only it."""
     number = signal.SIGTERM
@@ -347,12 +296,16 @@ async def _false(_container: Container, _args: list[str]) -> Answer:
 
 COMMANDS: dict[str, Callable[[Container, list[str]], Awaitable[Answer]]] = {
     "cat": _cat,
+    "df": programs.df,
+    "du": programs.du,
     "echo": _echo,
     "false": _false,
+    "getent": programs.getent,
     "hostname": _hostname,
+    "id": programs.identity,
     "ls": _ls,
     "pkill": _pkill,
-    "ps": _ps,
+    "ps": programs.ps,
     "rm": _rm,
     "touch": _touch,
     "true": _true,

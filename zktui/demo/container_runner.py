@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from zktui.demo.commands import Container
+from zktui.demo.container import Container
 from zktui.demo.container_log import ContainerLog
 from zktui.demo.events import EventRecorder
 from zktui.demo.names import now

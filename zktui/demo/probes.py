@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zktui.demo import commands
-from zktui.demo.commands import Container
+from zktui.demo.container import Container
 from zktui.demo.objects import Object, child, children
 from zktui.demo.runtime import CannotStart
 

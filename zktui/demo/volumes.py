@@ -60,6 +60,11 @@ class PodFiles:
         base = self._volumes[entry["name"]].joinpath(*_normal(entry.get("subPath") or "/").parts[1:])
         return base.joinpath(*wanted.relative_to(_normal(entry["mountPath"])).parts)
 
+    def mounted_on(self, container: Object, inside: str) -> str:
+        """The mount that holds an absolute path; "/" for the container's own layer."""
+        entry = _mount_of(container, _normal(inside))
+        return str(_normal(entry["mountPath"])) if entry else "/"
+
     def read_only(self, container: Object, inside: str) -> bool:
         """Is the path on a mount that can't be written to, as a ConfigMap's never can?"""
         entry = _mount_of(container, _normal(inside))

@@ -13,7 +13,8 @@ import pytest
 
 from zktui.demo import probes
 from zktui.demo.cluster import manifest
-from zktui.demo.commands import Container, run
+from zktui.demo.commands import run
+from zktui.demo.container import Container
 from zktui.demo.container_runner import ContainerRunner, Host
 from zktui.demo.controllers.nodes import create_node
 from zktui.demo.errors import ApiError
