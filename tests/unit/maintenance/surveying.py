@@ -36,23 +36,28 @@ class Look:
     scope: Scope
     base: float = 0.0
     wall: float | None = None
-    facts: Facts = field(init=False)
     asked_at: float = field(init=False)
+    found: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The fields of the facts, as far as they are answered."""
 
     def __post_init__(self) -> None:
-        self.asked_at = self.world.now + self.base
-        wall = self.world.wall if self.wall is None else self.wall
-        self.facts = Facts(self.asked_at, wall)
+        self.asked_at = self.begun_at = self.world.now + self.base
+        self.wall = self.world.wall if self.wall is None else self.wall
+
+    @property
+    def facts(self) -> Facts:
+        """All that was brought home so far."""
+        return Facts(self.begun_at, self.wall or 0.0, **self.found)
 
     def rounds(self) -> Iterator[list[Question]]:
         """Each round is made from what the ones before have brought; the caller answers it before it takes the next."""
         yield [self._pods(e.key) for e in self.scope.ensembles]
         self._begin_round()
-        first = [pod for pod in self._to_ask() if pod.uid in self.scope.leaders]
-        yield [*self._objects(), *self._polls(first), *self._configs(), *self._syncs()]
+        pods = self._to_ask()
+        first = [pod for pod in pods if pod.uid in self.scope.leaders]
+        yield [*self._objects(), *self._polls(first), *self._configs(), *self._syncs(pods)]
         self._begin_round()
-        rest = [pod for pod in self._to_ask() if pod.uid not in self.scope.leaders]
-        yield [*self._polls(rest), *self._more()]
+        yield [*self._polls([pod for pod in pods if pod.uid not in self.scope.leaders]), *self._more()]
 
     def _begin_round(self) -> None:
         self.asked_at = self.world.now + self.base
@@ -61,16 +66,16 @@ class Look:
         """See what the question asks for, at this very moment; or the fault that comes in its place."""
         reply = fault if fault is not None else question.ask()
         # Evidence is as old as its question, by the asker's clock.
-        question.keep(reading_of(replace(reply, at=self.asked_at), question.name))
+        if isinstance(reply, Answer):
+            question.keep(Reading(self.asked_at, reply.value, ""))
+        else:
+            question.keep(reading_of(replace(reply, at=self.asked_at), question.name))
 
-    def _put(self, field_name: str, key: Any) -> Callable[[Reading[Any]], None]:
-        def keep(reading: Reading[Any]) -> None:
-            self.facts = replace(self.facts, **{field_name: {**getattr(self.facts, field_name), key: reading}})
+    def _put(self, name: str, key: Any) -> Callable[[Reading[Any]], None]:
+        return lambda reading: self.found.setdefault(name, {}).__setitem__(key, reading)
 
-        return keep
-
-    def _set(self, field_name: str) -> Callable[[Reading[Any]], None]:
-        return lambda reading: setattr(self, "facts", replace(self.facts, **{field_name: reading}))
+    def _set(self, name: str) -> Callable[[Reading[Any]], None]:
+        return lambda reading: self.found.__setitem__(name, reading)
 
     def _of(self, key: EnsembleKey) -> World:
         return next(w for w in (self.world, *self.world.company) if w.name == key.name)
@@ -110,19 +115,19 @@ class Look:
             yield Question("lease", lambda n=namespace: self._lease(n), self._put("leases", namespace))
 
     def _more(self) -> Iterator[Question]:
+        facts = self.facts
         if self.scope.decide:
-            known = self.facts.on_node
-            yield from (self._pods_on(name) for name in self.world.nodes if name not in known)
+            yield from (self._pods_on(name) for name in self.world.nodes if name not in facts.on_node)
         if self.scope.select:
-            there = [p for n in self.scope.nodes for p in self.facts.on_node[n].value or ()]
+            there = [p for n in self.scope.nodes for p in facts.on_node[n].value or ()]
             for pod in there:
                 if pod.owner is not None and pod.owner.kind == "DaemonSet":
                     key = OwnerKey(pod.namespace, "DaemonSet", pod.owner.name)
                     yield Question("owner", lambda: self._yes(True), self._put("owners", key))
             for namespace in sorted({p.namespace for p in there}):
-                if namespace not in self.facts.budgets:
+                if namespace not in facts.budgets:
                     yield self._budgets(namespace)
-                if namespace not in self.facts.statefulsets:
+                if namespace not in facts.statefulsets:
                     yield self._statefulsets(namespace)
 
     def _claims(self, namespace: str) -> tuple[Any, ...]:
@@ -159,17 +164,18 @@ class Look:
     def _to_ask(self) -> list[Pod]:
         """Those whose pod runs, as just listed; of the others it is known that there is no process to ask."""
         running: list[Pod] = []
+        facts = self.facts
         for ensemble in self.scope.ensembles:
-            for pod in self.facts.members_pods(ensemble):
+            for pod in facts.members_pods(ensemble):
                 if pod.phase == "Running":
                     running.append(pod)
                 else:
-                    report = MemberReport(pod.key, self.facts.at, Mode.SILENT, error=f"the pod is {pod.status}")
+                    report = MemberReport(pod.key, facts.at, Mode.SILENT, error=f"the pod is {pod.status}")
                     self._report(pod, report)
         return running
 
     def _report(self, pod: Pod, report: MemberReport) -> None:
-        self.facts = replace(self.facts, reports={**self.facts.reports, pod.uid: report})
+        self.found.setdefault("reports", {})[pod.uid] = report
 
     def _polls(self, pods: list[Pod]) -> Iterator[Question]:
         for pod in pods:
@@ -196,9 +202,10 @@ class Look:
     def _configs(self) -> Iterator[Question]:
         if not self.scope.decide:
             return
+        facts = self.facts
         for ensemble in self.scope.ensembles:
             mine = self._of(ensemble.key)
-            pods = [p for p in self.facts.members_pods(ensemble) if p.phase == "Running" and not p.terminating]
+            pods = [p for p in facts.members_pods(ensemble) if p.phase == "Running" and not p.terminating]
 
             def ask(world: World = mine, pods: list[Pod] = pods) -> Reply[Any]:
                 up = [p for p in map(self._sim, pods) if p is not None and p.up(world.now)]
@@ -207,13 +214,13 @@ class Look:
 
             yield Question("config", ask, self._put("configs", ensemble.key))
 
-    def _syncs(self) -> Iterator[Question]:
-        for pod in self._to_ask():
+    def _syncs(self, pods: list[Pod]) -> Iterator[Question]:
+        for pod in pods:
             if pod.uid in self.scope.sync:
 
                 def keep(reading: Reading[Any], uid: str = pod.uid) -> None:
                     if reading.value:
-                        self.facts = replace(self.facts, synced=self.facts.synced | {uid})
+                        self.found["synced"] = self.found.get("synced", frozenset[str]()) | {uid}
 
                 yield Question("sync", lambda p=pod: self._sync(p), keep)
 
