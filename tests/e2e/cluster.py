@@ -59,10 +59,12 @@ class Cluster:
         return any(started.alive() for started in self.ledger.processes)
 
     def dead(self) -> str | None:
-        """The first process that ended by itself, with the end of its log."""
+        """The first process that ended by itself, with the end of its log; of a node, what all of its programs say."""
         for started in self.ledger.processes:
             if not started.alive():
-                return f"{started.name}\n{self.ledger.tail(started.name)}"
+                name = started.name.removesuffix("-init")
+                logs = sorted(path.stem for path in (self.folder / "log").glob(f"{name}*.log"))
+                return "\n".join([started.name, *(f"-- {log}\n{self.ledger.tail(log)}" for log in logs)])
         return None
 
     def up(self, kind: str, count: int, say: Say) -> ControlPlane:

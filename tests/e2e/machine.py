@@ -1,4 +1,4 @@
-"""What the clusters with real nodes share of one machine: subnets, and kernel settings that belong to nobody.
+"""What the clusters with real nodes share of one machine: subnets, and settings of the kernel.
 
 A register in ``/run`` tells which cluster has which subnet, and who started it. So two runs side by side never take
 the same one; what a killed run has left behind is found, whichever folder it was in; and the kernel's settings are
@@ -29,6 +29,10 @@ SETTINGS = tuple(
 )
 """The kubelet sets these (its container manager's setupKernelTunables); they have no namespace."""
 
+INOTIFY = "/proc/sys/fs/inotify/max_user_instances"
+INSTANCES = 1024
+"""A node takes nine; of the usual 128 three clusters of four nodes leave none, and then a kubelet ends."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,14 +53,16 @@ class Entry:
 
 
 def reserve(folder: Path, *, kept: bool) -> Net:
-    """A subnet of its own for the cluster in that folder. Remembers the kernel's settings if it is the first one.
+    """A subnet of its own for the cluster in that folder. The first one remembers the kernel's settings.
 
     Raises RuntimeError when no subnet is free.
     """
     with _register():
         known = entries()
         if not known:
-            _write(_kernel(), {path: _read(path) for path in SETTINGS if Path(path).exists()})
+            _write(_kernel(), {path: _read(path) for path in (*SETTINGS, INOTIFY) if Path(path).exists()})
+            if int(_read(INOTIFY)) < INSTANCES:
+                Path(INOTIFY).write_text(str(INSTANCES))
         net = network.free({entry.net.index for entry in known})
         record = {"folder": str(folder), "starter": asdict(Started.of("starter", os.getpid())), "kept": kept}
         _write(REGISTER / f"{net.index}.json", record)

@@ -172,14 +172,19 @@ def test_the_last_cluster_puts_the_kernel_back(folder: Path, stage: RealStage, m
     setting.write_text("0\n")
     monkeypatch.setattr(machine, "REGISTER", folder / "register")
     monkeypatch.setattr(machine, "SETTINGS", (str(setting),))
+    instances = folder / "instances"
+    instances.write_text("128\n")
+    monkeypatch.setattr(machine, "INOTIFY", str(instances))
     first = machine.reserve(folder / "first", kept=False)
     setting.write_text("1\n")  # as its kubelets do
     second = machine.reserve(folder / "second", kept=True)
     assert first != second
+    assert instances.read_text() == "1024"
     machine.release(first)
     assert setting.read_text().strip() == "1", "the second's kubelets still want it so"
     machine.release(second)
     assert setting.read_text().strip() == "0"
+    assert instances.read_text().strip() == "128"
     assert machine.entries() == []
 
 

@@ -60,7 +60,7 @@ def choose(terminal: Terminal, member: str) -> str:
     def under_cursor() -> str:
         return next((line for line in terminal.screen().splitlines() if "▸ node-" in line), "")
 
-    eventually("the cursor", under_cursor, 5.0, 0.05)
+    eventually("the cursor", under_cursor, 30.0, 0.05)
     for _ in NODES:
         line = under_cursor()
         if re.search(rf"\b{member}\b", line):
@@ -69,7 +69,7 @@ def choose(terminal: Terminal, member: str) -> str:
             assert found is not None
             return found[1]
         terminal.press("Down")
-        eventually("the cursor to move on", lambda old=line: under_cursor() not in ("", old), 5.0, 0.05)
+        eventually("the cursor to move on", lambda old=line: under_cursor() not in ("", old), 30.0, 0.05)
     raise AssertionError(f"{member} is on no node of the list:\n{terminal.screen()}")
 
 
@@ -77,9 +77,14 @@ def leave_cordoned(terminal: Terminal) -> None:
     """Turn the option `hold` back from "until u" to "left cordoned", which is its last value."""
     terminal.press("o")
     terminal.wait("Options", "until u")
-    while not re.search(r"▸ hold\b", screen := terminal.screen()):
+
+    def option() -> str:
+        """The row that the cursor is on: the list of options has the last cursor on the screen."""
+        return terminal.screen().rpartition("▸ ")[2].split()[0]
+
+    while (row := option()) != "hold":
         terminal.press("Down")
-        eventually("the cursor to move on", lambda old=screen: terminal.screen() != old, 5.0, 0.05)
+        eventually("the cursor to move on", lambda old=row: option() != old, 30.0, 0.05)
     terminal.press("Left")
     terminal.wait("left cordoned")
     terminal.press("Enter")
