@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from zktui.core.kube import Lease
 from zktui.core.ports import Answer, Refused, Reply
+from zktui.maintenance.annotations import undo_by_hand
 from zktui.maintenance.effects import UpdateLease
 from zktui.maintenance.model import STATE_ANNOTATION, JsonValue, NodeStep, PodStep, Run, RunStatus
 from zktui.maintenance.record import annotate
@@ -56,7 +57,9 @@ def words_left_behind(run: Run) -> str:
     names = run.cordoned
     words = "Nothing is left cordoned by this run." if not names else f"Still cordoned: {', '.join(names)}."
     if names:
-        words += f" To undo it: kubectl uncordon {' '.join(names)}"
+        # The run's id that stays on the node harms nobody; what holds autoscalers off has to be taken off.
+        lines = undo_by_hand(names, keep=run.plan.options.keep_node)
+        words += f" To undo it: {'; '.join(lines if run.plan.options.keep_node else lines[:1])}"
     away = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
     pods = [p.pod.name for n in run.nodes for p in n.pods if p.member and p.step in away]
     return f"{words} Not back yet: {', '.join(pods)}." if pods else words

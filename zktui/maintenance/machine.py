@@ -13,8 +13,8 @@ from zktui.core.kube import Lease, Node
 from zktui.core.ports import Evicted, Reply
 from zktui.core.zookeeper import Ensemble
 from zktui.maintenance import acting, claim, nodes, pods, skipping
+from zktui.maintenance.annotations import on_uncordon
 from zktui.maintenance.commands import obey
-from zktui.maintenance.cordoning import on_uncordon
 from zktui.maintenance.effects import (
     AnnotateNode,
     Begin,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from zktui.core.kube import Node
 from zktui.core.ports import Answer, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Mode
 from zktui.maintenance import claim, cordoning, pods
+from zktui.maintenance.annotations import Annotations, on_cordon, on_uncordon, run_of
 from zktui.maintenance.effects import AnnotateNode, CordonNode
 from zktui.maintenance.ending import fail
 from zktui.maintenance.listing import Listing, list_pods
@@ -71,14 +72,14 @@ def _claim(turn: Turn, *, claimed: bool) -> None:
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "cordon", node.name):
         turn.step_node(NodeStep.CORDON)
         turn.tell(f"cordoning {node.name}")
-        annotations = cordoning.on_cordon(seen, turn.run.id, keep=turn.run.plan.options.keep_node)
-        turn.do(CordonNode(seen, True, annotations), "cordon", f"cordon {node.name}")
+        put = on_cordon(seen, turn.run.id, keep=turn.run.plan.options.keep_node)
+        turn.do(CordonNode(seen, True, put), "cordon", f"cordon {node.name}")
 
 
 def _cordoned_already(turn: Turn, seen: Node) -> None:
     cordoning.settle_doubt(turn, seen)
     if not turn.node.cordoned_by_us:
-        whose = cordoning.run_of(seen)
+        whose = run_of(seen)
         by = f"run {whose}" if whose else "someone else"
         turn.say("note", f"{seen.name} is cordoned already, by {by}: it stays so when we are done")
     _enter_drain(turn)
@@ -297,22 +298,22 @@ def _uncordon(turn: Turn) -> None:
         _nothing_to_undo(turn, read.value)
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", node.name):
         turn.tell(f"uncordoning {node.name}")
-        change = CordonNode(read.value, False, cordoning.on_uncordon(read.value))
+        change = CordonNode(read.value, False, on_uncordon(read.value))
         turn.do(change, "uncordon", f"uncordon {node.name}")
 
 
 def _nothing_to_undo(turn: Turn, seen: Node) -> None:
     """But our annotations, which kubectl uncordon leaves there; the cordon stays as others have made it."""
     mine = seen.annotations.get(RUN_ANNOTATION) == turn.run.id
-    annotations: Mapping[str, str | None] = cordoning.on_uncordon(seen) if mine else {}
-    if not annotations:
+    off: Annotations = on_uncordon(seen) if mine else {}
+    if not off:
         turn.set_node(cordoned_by_us=False)
         words = "nothing to undo, its cordon is someone else's" if seen.unschedulable else "it is open already"
         turn.say("uncordon", f"{seen.name}: {words}")
         _after_uncordon(turn)
     elif turn.now >= turn.state.cordon_at and claim.ready(turn, "uncordon", seen.name):
         text = f"{seen.name} was uncordoned by someone else: take our annotations off"
-        turn.do(AnnotateNode(seen, annotations), "note", text)
+        turn.do(AnnotateNode(seen, off), "note", text)
 
 
 def _after_uncordon(turn: Turn) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from zktui.core.kube import Node
 from zktui.core.text import count
 from zktui.core.zookeeper import Ensemble, Member, ServerRole
-from zktui.maintenance.cordoning import run_of
+from zktui.maintenance.annotations import run_of
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import Asked, judge
 from zktui.maintenance.model import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from zktui.core.kube import Node
 from zktui.core.zookeeper import Ensemble
-from zktui.maintenance.cordoning import run_of
+from zktui.maintenance.annotations import run_of
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.journal import Fate
 from zktui.maintenance.model import NodePlan, NodeRun, NodeStep, Options, Plan, PodRun, PodStep, Run, RunStatus

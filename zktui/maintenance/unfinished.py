@@ -16,8 +16,8 @@ from pathlib import Path
 from zktui.core.kube import Lease, Node
 from zktui.core.ports import Answer, Clock, Cluster, Refused
 from zktui.core.zookeeper import EnsembleKey
+from zktui.maintenance.annotations import run_of, undo_by_hand
 from zktui.maintenance.claim import LEASE_SECONDS
-from zktui.maintenance.cordoning import run_of, undo_by_hand
 from zktui.maintenance.journal import (
     JournalError,
     is_written,

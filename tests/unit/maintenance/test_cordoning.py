@@ -12,7 +12,7 @@ from tests.unit.maintenance.schedules import HOLDER
 from tests.unit.maintenance.test_machine import QUICK, Stage, both, in_step, once, resuming, stage
 from zktui.core.kube import Node, Taint
 from zktui.core.ports import Reply, Unanswered
-from zktui.maintenance.cordoning import KEEP, on_cordon, on_uncordon, run_of, undo_by_hand
+from zktui.maintenance.annotations import KEEP, on_cordon, on_uncordon, run_of, undo_by_hand
 from zktui.maintenance.effects import Change, CordonNode
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import CommandKind, Hold, HoldKind, NodeStep, Options, RunStatus
@@ -77,6 +77,15 @@ def test_an_abort_names_the_node_that_was_cordoned_ahead() -> None:
     run = ahead(when, replace(QUICK, hold=Hold(HoldKind.ASK))).play().state.run
     assert set(run.cordoned) == {"node-4", "node-2"}
     assert "kubectl uncordon node-4 node-2" in run.message
+
+
+def test_an_abort_names_what_still_holds_autoscalers_off() -> None:
+    when = once(in_step(NodeStep.HOLD), lambda s: s.order(CommandKind.ABORT))
+    options = replace(QUICK, hold=Hold(HoldKind.ASK), keep_node=True)
+    message = stage(("node-4",), when, options).play().state.run.message
+    assert (
+        f"kubectl uncordon node-4; kubectl annotate nodes node-4 {RUN}-" in message and f"{DO_NOT_DISRUPT}-" in message
+    )
 
 
 def test_nothing_is_cordoned_ahead_with_the_option_off() -> None:
