@@ -198,13 +198,14 @@ class Desk:
         except JournalError as error:
             raise CannotBegin(str(error), "A run needs its journal: make room or name another state folder.") from error
         options = state.run.plan.options
+        probed = options.probe and not state.winding_up
         self.engine = Engine(
             state,
             self._cluster,
             self._members,
             self._clock,
             journal,
-            witness=self._witness(options.probe_writes) if self._witness is not None and options.probe else None,
+            witness=self._witness(options.probe_writes) if self._witness is not None and probed else None,
             announcer=self._announcer,
         )
         self.task = asyncio.get_running_loop().create_task(self.engine.drive())
