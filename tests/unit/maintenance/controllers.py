@@ -52,6 +52,8 @@ class Controllers(Servers):
     """The scheduler takes any node that fits, not the first."""
     tied: bool = False
     """Each member's volume can be mounted only on the node where it was first."""
+    apart: bool = True
+    """Anti-affinity keeps members on different nodes."""
     respawn: bool = False
     """The web pods have a controller that makes them again, elsewhere if need be."""
     lag: float = 0.0
@@ -167,7 +169,7 @@ class Controllers(Servers):
         for pod in self.members():
             if pod.node or pod.deleting is not None:
                 continue
-            taken = {p.node for p in self.members()}
+            taken = {p.node for p in self.members()} if self.apart else set[str]()
             fits = [n.name for n in self.nodes.values() if n.open and n.name not in taken and self._mounts(pod, n)]
             if fits:
                 pod.node = self.rng.choice(fits) if self.scatter else fits[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.unit.maintenance import heirs
 from tests.unit.maintenance.controllers import SimNode
 from tests.unit.maintenance.servers import SimPod
 from tests.unit.maintenance.world import World
@@ -116,6 +117,30 @@ def two_budgets(play: Schedule) -> None:
     play.at(play.now + play.rng.uniform(2, 20), lambda: setattr(world, "budget_count", before))
 
 
+def web_budget(play: Schedule) -> None:
+    """The budget of the other pods on the nodes closes for a while, or for good."""
+    play.world.web_budget = 0
+    if play.rng.random() < 0.8:
+        play.at(play.now + play.rng.uniform(1, 30), lambda: setattr(play.world, "web_budget", 1))
+
+
+def groups(play: Schedule) -> None:
+    """Somebody tries hierarchical quorums, and takes them back."""
+    world = play.rng.choice(play.worlds)
+    world.groups = True
+    play.at(play.now + play.rng.uniform(2, 10), lambda: setattr(world, "groups", False))
+
+
+def stuck(play: Schedule) -> None:
+    """Pods that terminate take much longer than their grace, as with a kubelet that hangs."""
+    for pod in play.world.pods.values():
+        if pod.deleting is not None:
+            pod.gone_at += play.rng.uniform(20, 70)
+            return
+    if play.now < play.horizon * 0.6:
+        play.at(play.now + 0.4, lambda: stuck(play))
+
+
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +235,12 @@ def stop_process(play: Schedule) -> None:
         op.stopped_until = play.now + play.rng.choice((play.rng.uniform(0.5, 6), play.rng.uniform(6, 70)))
 
 
+def kill(play: Schedule) -> None:
+    """SIGKILL."""
+    if (op := _operator(play)) is not None:
+        heirs.kill(play, op)
+
+
 # -- what the operator says -------------------------------------------------------------------------------------------
 
 
@@ -240,6 +271,26 @@ def uncordon(play: Schedule) -> None:
     if op is not None and node is not None:
         typed = play.rng.choice((node.name, node.name, "", "node-99"))
         op.tell(CommandKind.UNCORDON, node=play.rng.choice((node.name, node.name, "")), typed=typed)
+
+
+def resume(play: Schedule) -> None:
+    if (op := _operator(play)) is not None:
+        op.tell(CommandKind.RESUME)
+
+
+def act(play: Schedule) -> None:
+    """An action that is on offer is asked for, with the right word or a wrong one."""
+    op = _operator(play)
+    offers = op.offers() if op is not None else []
+    if op is None or not offers:
+        if play.now < play.horizon * 0.8:
+            play.at(play.now + play.rng.uniform(0.5, 2), lambda: act(play))
+        return
+    action = play.rng.choice(offers)
+    typed = play.rng.choice((action.typed, action.typed, "yes"))
+    before = op.state.asked
+    op.tell(CommandKind.ACT, action=action, typed=typed)
+    assert typed == action.typed or op.state.asked == before, f"{typed!r} was enough for: {action.text}"
 
 
 def override(play: Schedule) -> None:
@@ -292,6 +343,9 @@ MEMBERS: dict[str, Mishap] = {
     "scale": scale,
     "budget": budget,
     "two-budgets": two_budgets,
+    "web-budget": web_budget,
+    "groups": groups,
+    "stuck": stuck,
 }
 NODES: dict[str, Mishap] = {
     "not-ready": not_ready,
@@ -308,13 +362,16 @@ RUNS: dict[str, Mishap] = {
     "lease-gone": lease_gone,
     "clock": clock,
     "stop-process": stop_process,
+    "kill": kill,
 }
 COMMANDS: dict[str, Mishap] = {
     "pause": pause,
+    "resume": resume,
     "abort": abort,
     "skip": skip,
     "note": leave_a_note,
     "uncordon": uncordon,
     "override": override,
+    "act": act,
 }
 MISHAPS: dict[str, Mishap] = {**MEMBERS, **NODES, **RUNS, **COMMANDS}

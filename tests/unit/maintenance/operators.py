@@ -33,7 +33,7 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.machine import begin, step
-from zktui.maintenance.model import Command, CommandKind, Event, Plan
+from zktui.maintenance.model import Action, ActionKind, Command, CommandKind, Event, Plan
 from zktui.maintenance.state import State
 
 
@@ -75,7 +75,13 @@ class Operator:
         self.journal: list[Event] = []
         self.stopped_until = float("-inf")
         """Its process stands still (SIGSTOP, a laptop's lid) until then."""
+        self.on_wire: set[str] = set()
+        """UIDs of pods whose eviction it has sent and that may still reach the server."""
         self.dead = False
+        self.machine = 0
+        """Where it runs, and where its journal is."""
+        self.ending = False
+        """A person has told it to come to its end."""
         self.attended = False
         """A person is about to resume it."""
         self.released: set[str] = set()
@@ -220,10 +226,13 @@ class Operator:
         """On the wire to the server and back, as far as the faults let it."""
         rng, faults, now = self.play.rng, self.play.faults, self.play.world.now
         self.sent = change
+        if isinstance(change, EvictPod):
+            self.on_wire.add(change.pod.uid)
         there = rng.uniform(0.3, 2) if rng.random() < faults.slow else rng.uniform(0.005, 0.1)
         back = there + (rng.uniform(0.3, 2) if rng.random() < faults.slow else rng.uniform(0.005, 0.1))
         chance = rng.random()
         if chance < faults.refuse:
+            self._never_arrives(change)
             self._answer(now + back, change, self.refusal(change))
         elif chance < faults.refuse + faults.lose:
             self._lose(change, there, back)
@@ -237,8 +246,10 @@ class Operator:
         words = rng.choice(("timed out", "connection reset"))
         match rng.randrange(6):
             case 0:
+                self._never_arrives(change)
                 self._answer(now + back, change, Unanswered("connection refused", 0.0, sent=False))
             case 1:
+                self._never_arrives(change)
                 self._answer(now + back, change, Unanswered(words, 0.0))
             case 2 | 3:
                 self.play.at(now + there, lambda: self.acted(change))
@@ -252,9 +263,14 @@ class Operator:
                 code = rng.choice((500, 503, 504))
                 self._answer(now + back, change, Refused(code, "Timeout", "upstream request timeout", 0.0))
 
+    def _never_arrives(self, change: Change) -> None:
+        if isinstance(change, EvictPod):
+            self.on_wire.discard(change.pod.uid)
+
     def acted(self, change: Change, *, half: bool = False) -> None:
         """The server does it, and its answer reaches nobody."""
         if half and isinstance(change, EvictPod):
+            self._never_arrives(change)
             self.play.world.evict(change.pod, half=True)
         else:
             self.act(change)
@@ -309,6 +325,7 @@ class Operator:
         """The server carries it out now."""
         world = self.play.world
         before = len(world.evicted)
+        self._never_arrives(change)  # again
         match change:
             case EvictPod(pod):
                 reply: Reply[Any] = world.evict(pod)
@@ -327,6 +344,13 @@ class Operator:
         return reply
 
     # -- what a person does --
+
+    def offers(self) -> list[Action]:
+        """What the gates and the findings of this run offer to do, uncordons and overrides aside."""
+        gates = [gate.action for node in self.state.run.nodes for pod in node.pods for gate in pod.gates]
+        findings = [finding.action for finding in self.plan.every_finding()]
+        mends = (ActionKind.CREATE_BUDGET, ActionKind.OUT_OF_SERVICE, ActionKind.DISCARD_MEMBER)
+        return [action for action in (*gates, *findings) if action is not None and action.kind in mends]
 
     def gate_in_the_way(self) -> tuple[PodKey, Any] | None:
         """The pod that waits before a gate, and a closed gate of its."""

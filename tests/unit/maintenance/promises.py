@@ -5,7 +5,7 @@ A broken one raises AssertionError with what was promised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from zktui.maintenance.effects import (
     UpdateLease,
 )
 from zktui.maintenance.model import (
+    RUN_ANNOTATION,
     STATE_ANNOTATION,
     Command,
     CommandKind,
@@ -39,6 +40,7 @@ from zktui.maintenance.model import (
     NodeStep,
     RunStatus,
 )
+from zktui.maintenance.record import Record as Kept
 from zktui.maintenance.record import from_record
 from zktui.maintenance.state import State
 
@@ -88,6 +90,8 @@ class Judge:
     """(run, node) to when the last cordon or uncordon of it was answered, or left unanswered."""
     doubtful: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """(run, node) whose last cordon or uncordon was left without a certain answer."""
+    died: list[Operator] = field(default_factory=list["Operator"])
+    """Those whose process was killed: what they have sent may still arrive."""
     on_step: Callable[[Operator, State, Input], None] = lambda op, before, event: None
 
     @property
@@ -148,6 +152,21 @@ class Judge:
                 readings[name] = (reading.at, reading.value)
         for name, (at, node) in readings.items():
             self.seen[op.run_id, name] = (at - op.base, node.unschedulable and node.uid == planned.get(name))
+
+    def orphaned(self, dead: Operator, record: Kept | None) -> None:
+        """A killed run that nobody can take up: what it has cordoned is named by the node itself, or in its lease."""
+        for name in self.left_by(dead.run_id):
+            node = self.world.nodes[name]
+            named = record is not None and any(n.name == name and n.cordoned_by_us for n in record.nodes)
+            assert node.annotations.get(RUN_ANNOTATION) == dead.run_id or named, f"{name} stays cordoned unnamed"
+
+    def taken_up(self, heir: Operator) -> None:
+        """A person has taken the run up: what was told to the one before is over."""
+        told = self.told(heir)
+        told.paused = told.aborted = False
+
+    def left_by(self, run_id: str) -> set[str]:
+        return {n.name for n in self.world.nodes.values() if self.cordoned_by(n) == run_id}
 
     def goes_on(self, op: Operator) -> None:
         """After everything that a step has asked for was begun: something must follow."""
@@ -211,6 +230,8 @@ class Judge:
         uid, name = change.pod.uid, change.pod.name
         assert (op.run_id, uid) not in self.unread, f"{name} evicted again blindly"
         assert uid not in self.granted, f"{name} evicted again after 201"
+        late = any(dead.run_id == op.run_id and uid in dead.on_wire for dead in self.died)
+        assert not late, f"{name} evicted again, and what was sent before the death may still arrive"
         pod = self.world.pods.get(uid)
         known = {m.pod.uid for n in op.plan.nodes for m in n.members}
         known |= {o.pod.uid for n in op.plan.nodes for o in n.others if o.verdict == "evict"}
@@ -309,7 +330,7 @@ class Judge:
         """What is said at the end is true, and nothing is left unsaid."""
         run = op.state.run
         assert run.status.ended and not run.in_flight
-        left = {n.name for n in self.world.nodes.values() if self.cordoned_by(n) == op.run_id}
+        left = self.left_by(op.run_id)
         assert left <= set(run.cordoned), f"{left} stays cordoned, {run.cordoned} is named"
         assert all(name in run.message for name in run.cordoned), run.message
         for name in set(run.cordoned) - left:
@@ -337,8 +358,3 @@ class Judge:
 
 def _born(uid: str) -> int:
     return int(uid.rpartition("-")[2])
-
-
-def left_cordoned(judge: Judge, world: World) -> Mapping[str, str]:
-    """Node to the run that has left it cordoned."""
-    return {n.name: judge.cordoned_by(n) for n in world.nodes.values() if judge.cordoned_by(n)}

@@ -66,6 +66,8 @@ class Schedule:
         self.serial = 0
         self.now = 0.0
         self.operators: list[Operator] = []
+        self.awaited = 0
+        """Killed runs that somebody is still to take up."""
         self.refused = ""
         """Why there is nothing to play: the review says stop."""
         ordered = self.rng.random() < 0.5 if self.ordered is None else self.ordered
@@ -126,6 +128,11 @@ class Schedule:
             budget_count=0 if rng.random() < 0.1 else 1,
             strategy="OnDelete" if rng.random() < 0.2 else "RollingUpdate",
             partition=rng.choice((0, 0, 0, 1)),
+            outside=1 if rng.random() < 0.05 else 0,
+            mntr=rng.random() < 0.3,
+            apart=rng.random() < 0.8,
+            web_budget=rng.choice((None, None, 1)),
+            web_kind=rng.choice(("ReplicaSet", "ReplicaSet", "StatefulSet")),
         )
         if not first.ordered:
             first.ready_is_serving = rng.random() < 0.6
@@ -198,13 +205,14 @@ class Schedule:
             self.at(self.rng.uniform(0, self.horizon * 0.6), lambda k=kind: self.happen(k))
         if self.rng.random() < self.faults.rival:
             self.at(self.rng.uniform(0, self.horizon * 0.4), self.rival)
-        self.at(self.horizon, self.abort)
         self.first.start()
-        while self.heap and not all(op.over for op in self.operators):
+        while self.heap and (self.awaited or not all(op.over for op in self.operators)):
             when, _, act = heapq.heappop(self.heap)
             self.now = max(self.now, when)
             self.world.advance(self.now)
             act()
+            if self.now > self.horizon:
+                self.abort()
             assert self.now < self.horizon + LAST_WORDS, f"no end: {self.state.run.message}"
         unfinished = [op.state.run.message for op in self.operators if not op.over]
         assert not unfinished, unfinished
@@ -212,7 +220,8 @@ class Schedule:
 
     def abort(self) -> None:
         for op in self.operators:
-            if not op.over:
+            if not op.over and not op.ending:
+                op.ending = True
                 op.later(self.now, lambda op=op: op.tell(CommandKind.ABORT))
 
     def deliver(self, operator: Operator, event: Input) -> None:

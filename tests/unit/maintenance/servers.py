@@ -10,7 +10,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from zktui.core.zookeeper import EnsembleConfig, Mode, Server, ServerRole, ordinal
+from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode, Server, ServerRole, ordinal
 
 
 @dataclass
@@ -54,6 +54,12 @@ class Servers:
     replicas: int = 3
     observers: int = 0
     """How many of the replicas, the last ones, only observe."""
+    outside: int = 0
+    """Voters elsewhere, that nobody can reach."""
+    groups: bool = False
+    """The running configuration has groups, for as long as somebody tries that."""
+    mntr: bool = False
+    """`mntr` is open: the leader tells how many followers are synced."""
     name: str = "zk"
     namespace: str = "default"
     now: float = 0.0
@@ -77,7 +83,7 @@ class Servers:
 
     @property
     def majority(self) -> int:
-        return self.voters // 2 + 1
+        return (self.voters + self.outside) // 2 + 1
 
     def members(self) -> list[SimPod]:
         return [p for p in self.pods.values() if p.member and p.set == self.name]
@@ -179,5 +185,14 @@ class Servers:
     def config(self) -> EnsembleConfig:
         domain = f"{self.name}-hs.{self.namespace}.svc.cluster.local"
         roles = [ServerRole.PARTICIPANT] * self.voters + [ServerRole.OBSERVER] * self.observers
-        servers = tuple(Server(n + 1, f"{self.name}-{n}.{domain}", role) for n, role in enumerate(roles))
-        return EnsembleConfig(servers, at=self.now)
+        group = 1 if self.groups else None
+        servers = [Server(n + 1, f"{self.name}-{n}.{domain}", role, group=group) for n, role in enumerate(roles)]
+        servers += [Server(90 + n, f"far-{n}.example.com") for n in range(self.outside)]
+        return EnsembleConfig(tuple(servers), at=self.now)
+
+    def detail(self, pod: SimPod) -> MemberDetail | None:
+        """What `mntr` adds. A leader goes on counting a follower as synced for a while after it froze."""
+        if not self.mntr or pod.uid != self.leader:
+            return None
+        followers = [p for p in self._voting(self.members()) if p.joined and p.uid != pod.uid]
+        return MemberDetail(synced_followers=max(0, len(followers) - (self.rng.random() < 0.02)))

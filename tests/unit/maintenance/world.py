@@ -7,6 +7,7 @@ objects as the API shows them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -40,6 +41,7 @@ LABELS = {"app": "zk"}
 SELECTOR = Selector.of_labels(LABELS)
 APART = AffinityTerm(HOSTNAME_TOPOLOGY, SELECTOR)
 SPEC = PodSpec(containers=(Container("zk", "zookeeper:3.9"),), anti_affinity=(APART,), grace=10)
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 BROKEN = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -48,6 +50,9 @@ class World(Controllers):
     """Members zk-0… on node-1…; `spare` nodes without a member; a DaemonSet's pod and a web pod on each node."""
 
     spare: int = 1
+    web_budget: int | None = None
+    """How many web pods may go, as their own budget has it; None when they have none."""
+    web_kind: str = "ReplicaSet"
     scratch: bool = False
     """The members' dataDir is an emptyDir."""
     beside: World | None = None
@@ -110,7 +115,10 @@ class World(Controllers):
 
     def _tick(self) -> None:
         for pod in [p for p in self.pods.values() if self.now >= p.gone_at]:
-            self.forget(pod)
+            node = self.nodes.get(pod.node)
+            # A kubelet that is not heard of ends nothing; its node's taint has the pod deleted by force.
+            if node is None or node.ready or OUT_OF_SERVICE in {taint.key for taint in node.taints}:
+                self.forget(pod)
         if self.lost_webs:
             self.replace_webs()
         for ensemble in (self, *self.company):
@@ -129,8 +137,8 @@ class World(Controllers):
             return Refused(404, "NotFound", f'pods "{key.name}" not found', self.now)
         if pod.deleting is not None:
             return Answer(Evicted(), self.now, 201)
-        if pod.member and pod.node and pod.running(self.now):
-            refused = self.of(pod).spend(pod)
+        if pod.node and pod.running(self.now) and not pod.daemon:
+            refused = self.of(pod).spend(pod) if pod.member else self._spend_web()
             if refused is not None:
                 return refused
         if pod.uid != key.uid:
@@ -160,6 +168,13 @@ class World(Controllers):
         self.disrupted[pod.name] = self.wall
         self.budget_version += 1
         return None
+
+    def _spend_web(self) -> Refused | None:
+        """The budget of those whose pods are on the nodes as well; it is theirs to open it."""
+        if self.web_budget != 0:
+            return None
+        text = "The disruption budget web-pdb needs 4 healthy pods and has 4 currently"
+        return Refused(429, "TooManyRequests", BROKEN, self.now, (Cause("DisruptionBudget", text),), 10.0)
 
     def cordon(
         self, node: Node, unschedulable: bool, annotations: Mapping[str, str | None] | None = None
@@ -261,17 +276,17 @@ class World(Controllers):
     def labels(self) -> dict[str, str]:
         return {"app": self.name}
 
-    @property
+    @functools.cached_property
     def selector(self) -> Selector:
         return Selector.of_labels(self.labels)
 
-    @property
+    @functools.cached_property
     def spec(self) -> PodSpec:
         """Of a member; its claim aside."""
-        if self.name == "zk" and not self.scratch:
+        if self.name == "zk" and self.apart and not self.scratch:
             return SPEC
-        apart = AffinityTerm(HOSTNAME_TOPOLOGY, self.selector)
-        spec = replace(SPEC, anti_affinity=(apart,))
+        apart = (AffinityTerm(HOSTNAME_TOPOLOGY, self.selector),) if self.apart else ()
+        spec = replace(SPEC, anti_affinity=apart)
         return replace(spec, empty_dirs=("data",), mounts=(("data", "/data"),)) if self.scratch else spec
 
     def ensemble(self) -> Ensemble:
@@ -297,7 +312,7 @@ class World(Controllers):
         return self.of(pod)._member(pod) if pod.member else self._other(pod)
 
     def _other(self, pod: SimPod) -> Pod:
-        kind = "DaemonSet" if pod.daemon else "ReplicaSet"
+        kind = "DaemonSet" if pod.daemon else self.web_kind
         return Pod(
             NAMESPACE,
             pod.name,
@@ -308,7 +323,7 @@ class World(Controllers):
             ready_since=EPOCH + pod.run_at if pod.run_at > 0 else EPOCH - 999,
             created_at=pod.created,
             deleting_since=pod.deleting,
-            labels={"app": "web"},
+            labels={"app": "daemon" if pod.daemon else "web"},
             owner=Owner(kind, pod.name, f"owner-{pod.name}", "apps/v1"),
             ip=f"10.0.0.{pod.uid.partition('-')[2]}",
             disruption_target="EvictionByEvictionAPI" if pod.uid in self.deleted_by_us else "",
@@ -357,9 +372,18 @@ class World(Controllers):
     def budgets(self) -> tuple[Budget, ...]:
         """Those of this ensemble's namespace."""
         one = self.budget()
-        return tuple(replace(one, name=f"{one.name}{'' if n == 0 else n}") for n in range(self.budget_count))
+        mine = tuple(replace(one, name=f"{one.name}{'' if n == 0 else n}") for n in range(self.budget_count))
+        if self.web_budget is None:
+            return mine
+        webs = Selector.of_labels({"app": "web"})
+        theirs = Budget(
+            NAMESPACE, "web-pdb", "web-pdb", f"w{self.web_budget}", webs, generation=1, current=4, desired=4
+        )
+        return (*mine, replace(theirs, observed_generation=1, allowed=self.web_budget, current=4, expected=4))
 
     def report(self, pod: SimPod) -> MemberReport:
         mode = self.mode(pod)
         zxid = Zxid(pod.zxid) if mode.serving else None
-        return MemberReport(self.pod(pod).key, self.now, mode, zxid, "3.9.4", source="srvr")
+        key = PodKey(self.namespace, pod.name, pod.uid)
+        detail = self.detail(pod) if mode.serving else None
+        return MemberReport(key, self.now, mode, zxid, "3.9.4", source="srvr", detail=detail)
