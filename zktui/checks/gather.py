@@ -124,12 +124,13 @@ def _configuration(where: Places) -> dict[str, tuple[str, ...]]:
         asked["config"] = ("cat", where.config_file)
         if where.security:
             asked["security"] = ("cat", where.security)
-        asked["dynamic"] = ("cat", f"{where.config_file}.dynamic")
     return asked
 
 
 def _folders(where: Places) -> dict[str, tuple[str, ...]]:
     asked: dict[str, tuple[str, ...]] = {}
+    if where.dynamic:
+        asked["dynamic"] = ("cat", where.dynamic)
     if where.data:
         asked["myid"] = ("cat", f"{where.data}/myid")
         asked["data-folder"] = ("ls", "-ld", where.data)

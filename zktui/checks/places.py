@@ -12,6 +12,7 @@ _CONFIG_FILE = re.compile(r"(?P<path>/\S+\.cfg)(?:\s|$)")
 _LOGGING = re.compile(r"-D(?:logback\.configurationFile|log4j\.configuration)=(?:file:)?(?P<path>/\S+)")
 _SECURITY = re.compile(r"-Djava\.security\.properties=+(?P<path>/\S+)")
 _DIRECTORY = re.compile(r"^(?P<name>dataDir|dataLogDir)=(?P<value>\S+?)(?:/version-2)?/?$", re.MULTILINE)
+_DYNAMIC = re.compile(r"^dynamicConfigFile=(?P<path>/\S+)", re.MULTILINE)
 _CONFIG_DIR_ENV = ("ZOOCFGDIR", "ZOO_CONF_DIR")
 
 
@@ -30,6 +31,8 @@ class Places:
 
     security: str = ""
     """The file of java.security properties that the process was given."""
+    dynamic: str = ""
+    """The dynamic configuration file; beside zoo.cfg where that names none."""
 
     @property
     def config_folder(self) -> str:
@@ -53,4 +56,12 @@ def places(ensemble: Ensemble, conf: str = "", processes: str = "", config_file:
     log = written.get("dataLogDir", "") or flags.get("data_log_dir", "") or said.get("dataLogDir", "") or data
     logging = _LOGGING.search(servers)
     security = _SECURITY.search(servers)
-    return Places(path, data, log, logging["path"] if logging else "", security["path"] if security else "")
+    dynamic = _DYNAMIC.search(config_file)
+    return Places(
+        config_file=path,
+        data=data,
+        log=log,
+        logging=logging["path"] if logging else "",
+        security=security["path"] if security else "",
+        dynamic=dynamic["path"] if dynamic else f"{path}.dynamic" if path else "",
+    )

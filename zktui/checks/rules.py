@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from zktui.checks.configuration import configuration
 from zktui.checks.discovery import discovery
 from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Report, Rule
 
-RULES: tuple[Rule, ...] = (identity, discovery)
+RULES: tuple[Rule, ...] = (identity, discovery, configuration)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

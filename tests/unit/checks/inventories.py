@@ -102,7 +102,8 @@ def slices(*pods: Pod) -> tuple[Mapping[str, Any], ...]:
 
 
 def healthy() -> Inventory:
-    pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}") for i, n in enumerate(NAMES))
+    spec = ensemble().statefulset.template
+    pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}", spec=spec) for i, n in enumerate(NAMES))
     return Inventory(
         ensemble=ensemble(),
         wall=1_700_000_000.0,

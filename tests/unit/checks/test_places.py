@@ -8,6 +8,8 @@ from zktui.core.kube import Container, PodSpec
 from zktui.core.zookeeper import Ensemble
 
 DATA = "/var/lib/zookeeper/data"
+CFG = "/opt/zookeeper/conf/zoo.cfg"
+DYNAMIC = f"{CFG}.dynamic"
 OFFICIAL_CONF = "clientPort=2181\ndataDir=/data/version-2\ndataLogDir=/datalog/version-2\nserverId=1\n"
 
 
@@ -18,13 +20,13 @@ def plain(*env: tuple[str, str]) -> Ensemble:
 
 def test_the_files_own_words_come_first() -> None:
     found = places(ensemble(), "dataDir=/elsewhere/version-2\n", PS, ZOO_CFG)
-    assert found == Places("/opt/zookeeper/conf/zoo.cfg", DATA, f"{DATA}/log", security="/opt/scripts/dns.security")
+    assert found == Places(CFG, DATA, f"{DATA}/log", security="/opt/scripts/dns.security", dynamic=DYNAMIC)
     assert found.config_folder == "/opt/zookeeper/conf"
 
 
 def test_then_the_commands_flags() -> None:
     assert COMMAND[0] == "sh"
-    assert places(ensemble()) == Places("/opt/zookeeper/conf/zoo.cfg", DATA, f"{DATA}/log")
+    assert places(ensemble()) == Places(CFG, DATA, f"{DATA}/log", dynamic=DYNAMIC)
 
 
 def test_then_what_the_server_says() -> None:
@@ -58,6 +60,11 @@ def test_another_process_file_is_not_the_servers() -> None:
 def test_one_folder_for_both_where_none_is_named() -> None:
     found = places(plain(), config_file="dataDir=/data/\n")
     assert (found.data, found.log) == ("/data", "/data")
+
+
+def test_the_dynamic_file_that_zoo_cfg_names() -> None:
+    found = places(ensemble(), config_file="dataDir=/data\ndynamicConfigFile=/conf/zoo.cfg.dynamic.100000000\n")
+    assert found.dynamic == "/conf/zoo.cfg.dynamic.100000000"
 
 
 def test_nobody_tells() -> None:
