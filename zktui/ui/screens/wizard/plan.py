@@ -61,7 +61,11 @@ def rows(plan: Plan, narrow: bool) -> list[Row]:
     if plan.reasons or plan.saves:
         lines.append(row([Piece(" Why this order", Tone.STRONG)]))
         lines += [row(" · ", [Piece(reason)]) for reason in plan.reasons]
-        lines += [row([Piece(f" {OK} ", Tone.SAFE)], [Piece(plan.saves, Tone.SAFE)])] if plan.saves else []
+        lines += (
+            [row([Piece(f" {OK} ", Tone.SAFE)], [Piece(f"{plan.saves[:1].upper()}{plan.saves[1:]}", Tone.SAFE)])]
+            if plan.saves
+            else []
+        )
         lines.append(BLANK)
     found = findings(plan)
     if found:
@@ -149,7 +153,7 @@ def who_feels_it(plan: Plan) -> list[Row]:
         cells.append([Piece(f"   {member.pod.name}"), Piece(", ".join(known) or "not told by this member", Tone.DIM)])
     lines = [row(line) for line in table(cells)]
     if plan.session_timeout is not None:
-        outlived = plan.gap < plan.session_timeout
+        outlived = plan.gap <= plan.session_timeout
         sign, tone = (OK, Tone.SAFE) if outlived else ("!", Tone.WAITING)
         words = f"A client is without its member for about {span(plan.gap)}; a session may time out after "
         end = "" if outlived else ": some may end, with their ephemeral znodes"
