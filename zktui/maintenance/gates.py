@@ -180,7 +180,7 @@ def quorum_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:
     staying = [m for m in _staying(facts, asked.ensemble, pod) if m.myid in ids and m.report.serving(now)]
     remain = len({m.myid for m in staying if m.report.mode is not Mode.OBSERVER})
     me = next((m for m in facts.members(asked.ensemble) if m.pod.uid == pod.uid), None)
-    costs = me is not None and me.myid in ids and me.report.mode.serving
+    costs = me is not None and me.myid in ids and _may_serve(me)
     spare = _spare(asked.options, voters) if costs else 0
     need = majority(voters) + spare
     beyond = f" and {spare} to spare" if spare else ""
@@ -213,6 +213,12 @@ def _unsynced(facts: Facts, ensemble: Ensemble, voters: set[int], now: float) ->
     mine = [m for m in facts.members(ensemble) if m.myid in voters and m.pod.uid != leader.pod.uid]
     follow = sum(1 for m in mine if m.report.mode is Mode.FOLLOWER and m.report.serving(now))
     return f"{leader.pod.name} counts {synced} of {follow} followers as synced" if synced < follow else ""
+
+
+def _may_serve(member: Member) -> bool:
+    """It says so; or we can't hear it, and its kubelet can: the others may well hear it, too."""
+    mode = member.report.mode
+    return mode.serving or (mode in (Mode.SILENT, Mode.UNKNOWN) and member.pod.ready)
 
 
 def _spare(options: Options, voters: int) -> int:

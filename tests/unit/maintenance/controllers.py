@@ -14,6 +14,8 @@ from zktui.core.kube import Taint
 from zktui.core.zookeeper import ordinal
 
 EPOCH = 1_800_000_000.0
+PROBE_FAILS = 3.0
+"""Seconds after which a readiness probe has found that a process is frozen."""
 DISRUPTED_FOR = 120.0
 """Seconds for which the disruption controller believes in a granted eviction whose pod is still there."""
 
@@ -96,7 +98,13 @@ class Controllers(Servers):
 
     def ready(self, pod: SimPod) -> bool:
         """By ruok, as in the tutorial, long before it serves; unless readiness asks for serving."""
-        if pod.node not in self.nodes or not pod.running(self.now) or self.now < pod.run_at + 0.3:
+        if (
+            pod.node not in self.nodes
+            or not pod.running(self.now)
+            or self.now < max(pod.run_at + 0.3, pod.unready_until)
+        ):
+            return False
+        if pod.frozen_at + PROBE_FAILS <= self.now < pod.frozen_until:
             return False
         return pod.last_true >= self.now - 1 if self.ready_is_serving and pod.member else True
 

@@ -242,6 +242,7 @@ class Schedule:
         self.log.append(f"{self.now:8.2f} {text}")
 
     def lose_node(self, name: str, *, replaced: bool) -> None:
+        self.judge.bared[name] = self.now
         self.world.lose_node(name, replaced=replaced)
 
     def steal(self) -> None:

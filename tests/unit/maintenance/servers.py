@@ -26,6 +26,9 @@ class SimPod:
     join_delay: float = 1.0
     joined: bool = False
     frozen_until: float = -math.inf
+    frozen_at: float = -math.inf
+    unready_until: float = -math.inf
+    """Its process was started again in its pod, and does not answer before that."""
     deleting: float | None = None
     """Wall time, as the API has it."""
     deleting_at: float = math.inf
@@ -173,14 +176,14 @@ class Servers:
         return Mode.LEADER if pod.uid == self.leader else Mode.FOLLOWER
 
     def freeze(self, pod: SimPod, seconds: float) -> None:
-        pod.frozen_until = self.now + seconds
+        pod.frozen_at, pod.frozen_until = self.now, self.now + seconds
         pod.join_delay = 1.0
         if pod.uid != self.leader:
             pod.joined = False
 
     def crash(self, pod: SimPod, seconds: float) -> None:
         """Its server ends and is started again in the same pod, which serves no sooner than after `seconds`."""
-        pod.joined, pod.up_at = False, self.now + seconds
+        pod.joined, pod.up_at, pod.unready_until = False, self.now + seconds, self.now + seconds / 2
 
     def config(self) -> EnsembleConfig:
         domain = f"{self.name}-hs.{self.namespace}.svc.cluster.local"

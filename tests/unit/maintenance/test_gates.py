@@ -187,13 +187,26 @@ def test_a_voter_whose_eviction_was_granted_does_not_count() -> None:
     assert case.gate(GateName.QUORUM).standing is WAITING
 
 
+def test_a_member_that_only_we_can_not_hear_is_not_broken() -> None:
+    """One lost answer of its own must not give up the voter to spare: its pod is Ready."""
+    case = Case(replicas=5)
+    case.world.freeze(case.named("zk-4"), 99)
+    case.report("zk-0", Mode.SILENT)
+    assert case.gate(GateName.QUORUM).standing is not OK
+    case.named("zk-0").unready_until = case.world.now + 9
+    assert case.gate(GateName.QUORUM).standing is OK, "it is broken, and costs nothing"
+    case.named("zk-0").unready_until = 0
+    case.report("zk-0", Mode.LOOKING)
+    assert case.gate(GateName.QUORUM).standing is OK, "it says itself that it does not serve"
+
+
 def test_five_voters_keep_one_to_spare() -> None:
     case = Case(replicas=5)
     assert case.gate(GateName.QUORUM).standing is OK
     case.report("zk-4", Mode.SILENT)
     gate = case.gate(GateName.QUORUM)
     assert gate.standing is WAITING and "3 of 5 serve without zk-0, majority is 3 and 1 to spare" in gate.evidence
-    assert case.gate(GateName.QUORUM, "zk-4").standing is OK, "the broken one costs nothing"
+    assert case.gate(GateName.QUORUM, "zk-4").standing is OK, "four others serve"
     case.options = replace(case.options, spare=0)
     assert case.gate(GateName.QUORUM).standing is OK
 
