@@ -9,8 +9,9 @@ from zktui.checks.discovery import discovery
 from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Report, Rule
+from zktui.checks.nodes import nodes
 
-RULES: tuple[Rule, ...] = (identity, discovery, configuration)
+RULES: tuple[Rule, ...] = (identity, discovery, configuration, nodes)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

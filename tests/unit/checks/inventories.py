@@ -10,7 +10,8 @@ from tests.unit.core.facts import config, pod, statefulset
 from zktui.checks.inventory import Inside, Inventory, Known
 from zktui.checks.model import Check, Result
 from zktui.checks.places import Places
-from zktui.core.kube import Container, Pod, PodSpec
+from zktui.core.kube import AffinityTerm, Container, Pod, PodSpec
+from zktui.core.labels import Selector
 from zktui.core.ports import Executed
 from zktui.core.zookeeper import Ensemble
 
@@ -67,7 +68,8 @@ DENIED = Known[Executed](None, "not permitted: pods/exec is forbidden")
 
 
 def ensemble(**changes: Any) -> Ensemble:
-    template = PodSpec(containers=(Container("zookeeper", "zookeeper:3.9", COMMAND),))
+    apart = AffinityTerm("kubernetes.io/hostname", Selector.of_labels({"app": "zk"}))
+    template = PodSpec(containers=(Container("zookeeper", "zookeeper:3.9", COMMAND),), anti_affinity=(apart,))
     fields: dict[str, Any] = {"service": "zk-hs", "template": template, **changes}
     return Ensemble(statefulset(**fields), "zookeeper")
 
@@ -101,6 +103,12 @@ def slices(*pods: Pod) -> tuple[Mapping[str, Any], ...]:
     return ({"metadata": {"name": "zk-hs-abc", "labels": labels}, "endpoints": endpoints},)
 
 
+def node(name: str, zone: str = "", ready: bool = True, **spec: Any) -> Mapping[str, Any]:
+    labels = {"kubernetes.io/hostname": name, **({"topology.kubernetes.io/zone": zone} if zone else {})}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"conditions": conditions}}
+
+
 def healthy() -> Inventory:
     spec = ensemble().statefulset.template
     pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}", spec=spec) for i, n in enumerate(NAMES))
@@ -113,6 +121,7 @@ def healthy() -> Inventory:
         words={(name, "conf"): Known(conf(number), "") for number, name in enumerate(NAMES)},
         services=Known((service(),), ""),
         slices=Known(slices(*pods), ""),
+        nodes=Known(tuple(node(f"node-{n + 1}", zone=f"zone-{n + 1}") for n in range(4)), ""),
     )
 
 
