@@ -27,13 +27,8 @@ ENDS = (PodStep.GONE, PodStep.PLACED, PodStep.REJOINED, PodStep.WAITS, PodStep.S
 
 def work(turn: Turn) -> bool:
     """Do the next thing for the pods of this node. True when every pod that had to go is gone."""
-    for pod in turn.node.pods:
-        if pod.step is PodStep.EVICT:
-            _find_out(turn, pod)
-        elif pod.step is PodStep.LEAVING:
-            _watch_leaving(turn, pod)
-        if turn.state.closing is not None:
-            return False
+    if not follow_sent(turn):
+        return False
     others = [p for p in turn.node.pods if not p.member and p.step not in ENDS]
     if others:
         _next_other(turn, others)
@@ -44,6 +39,18 @@ def work(turn: Turn) -> bool:
     if members:
         _next_member(turn, members)
         return False
+    return True
+
+
+def follow_sent(turn: Turn) -> bool:
+    """Find out what became of evictions that were sent. Sends nothing. False when the run comes to its end by it."""
+    for pod in turn.node.pods:
+        if pod.step is PodStep.EVICT:
+            _find_out(turn, pod)
+        elif pod.step is PodStep.LEAVING:
+            _watch_leaving(turn, pod)
+        if turn.state.closing is not None:
+            return False
     return True
 
 

@@ -52,8 +52,8 @@ def pass_over(turn: Turn) -> bool:
 
 def _still_unknown(turn: Turn) -> bool:
     """Nobody else is evicted; whether one eviction was carried out may still have to be found out."""
+    pods.follow_sent(turn)
     for pod in turn.node.pods:
         if pod.step in OPEN_STEPS:
             turn.set_pod(pod.pod.uid, step=PodStep.SKIPPED, gates=(), note="its node was skipped")
-    pods.work(turn)
     return turn.state.closing is not None or any(pod.step is PodStep.EVICT for pod in turn.node.pods)

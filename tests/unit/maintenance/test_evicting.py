@@ -11,10 +11,10 @@ import pytest
 from tests.unit.maintenance.schedules import HOLDER, read
 from tests.unit.maintenance.test_machine import QUICK, Stage, in_step, once, stage
 from tests.unit.maintenance.world import World
-from zktui.core.ports import Cause, Refused, Reply
+from zktui.core.ports import Cause, Refused, Reply, Unanswered
 from zktui.maintenance.effects import Change, EvictPod
 from zktui.maintenance.machine import begin
-from zktui.maintenance.model import Hold, HoldKind, NodeStep, RunStatus
+from zktui.maintenance.model import CommandKind, Hold, HoldKind, NodeStep, RunStatus
 from zktui.maintenance.planning import plan
 from zktui.maintenance.survey import Scope
 
@@ -127,3 +127,22 @@ def test_in_hold_it_is_said_what_an_autoscaler_may_do(keep: bool, words: str) ->
     options = replace(QUICK, keep_node=keep, hold=Hold(HoldKind.SECONDS, 3.0))
     stage(("node-4",), when, options).play()
     assert any(words in text for text in told)
+
+
+def test_an_eviction_that_was_not_carried_out_is_not_sent_again_once_its_node_is_skipped() -> None:
+    """Its answer was lost, and the server never got it: found out, the pod stays where it is."""
+    made = stage(("node-1",))
+    real, lost = made.first.act, list[Change]()
+
+    def act(change: Change) -> Reply[Any]:
+        if isinstance(change, EvictPod) and change.pod.name == "zk-0":
+            lost.append(change)
+            return Unanswered("connection reset", made.now)
+        return real(change)
+
+    made.first.act = act
+    made.when = once(lambda s: bool(lost) and s.said("evict zk-0: no answer"), lambda s: s.order(CommandKind.SKIP))
+    made.play()
+    assert made.state.run.status is RunStatus.DONE, made.state.run.message
+    assert len(lost) == 1, "nothing more is evicted"
+    assert made.state.run.cordoned == ()
