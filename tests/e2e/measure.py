@@ -112,7 +112,7 @@ def _run(shape: str, way: str, took: Took, verdict: Verdict, busy: float) -> Run
         elections=verdict.elections,
         below_majority=round(verdict.below_majority, 2),
         without_leader=round(verdict.without_leader, 2),
-        trouble=[[episode.serving_before, round(episode.seconds, 2)] for episode in verdict.episodes],
+        trouble=[[each.serving_before, each.epochs, round(each.seconds, 2)] for each in verdict.episodes],
         acknowledged=verdict.writes.acknowledged,
         lost=sum(len(names) for names in verdict.writes.lost.values()),
         unchecked=len(verdict.writes.unchecked),

@@ -44,7 +44,8 @@ class Run:
     busy: float
     """How much of the machine's processors was in use right before, the idle cluster included: 0 to 1."""
     trouble: list[list[float]] = field(default_factory=list[list[float]])
-    """Of each stretch below majority or without a leader: how many members served right before it, and its seconds."""
+    """Of each stretch below majority or without a leader: how many members served right before it, by how much the
+    epoch grew in it (none: they were silent, and held no election), and its seconds."""
     failed: str = ""
     """Why it did not end as it should; its figures then mean nothing."""
 

@@ -20,8 +20,8 @@ def test_three_evictions_and_one_election(stage: RealStage, folder: Path) -> Non
     assert run.evictions == 3
     assert run.elections == 1
     # Below a majority, or without a leader, only once; all members served right before; and no longer than that takes.
-    ((serving_before, seconds),) = run.trouble
-    assert serving_before == 3
+    ((serving_before, epochs, seconds),) = run.trouble
+    assert (serving_before, epochs) == (3, 1)
     assert run.below_majority <= seconds < ONE_ELECTION
     assert run.acknowledged > 100
     assert (run.lost, run.unchecked) == (0, 0)

@@ -25,7 +25,7 @@ RUN = Run(
     dwell=30.0,
     blind=0.1,
     busy=0.2,
-    trouble=[[3, 0.7]],
+    trouble=[[3, 1, 0.7]],
 )
 
 
