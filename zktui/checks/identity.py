@@ -81,7 +81,10 @@ def _ids(inventory: Inventory) -> Check:
             wanted = server.myid if server is not None else ordinal(pod.name) + 1
             source = "as the configuration says" if server is not None else "its ordinal and one"
             if told.value is None:
-                yield Evidence(pod.name, Result.UNKNOWN, told.why)
+                # zoo.cfg itself says where the file has to be.
+                named = inventory.in_pod(pod.name).output("config").value is not None
+                missing = named and told.why.endswith("No such file or directory")
+                yield Evidence(pod.name, Result.FAIL if missing else Result.UNKNOWN, told.why)
             elif not number.isdecimal():
                 yield Evidence(pod.name, Result.FAIL, f"myid holds {number[:40]!r}, which is no number")
             elif int(number) == wanted:

@@ -10,8 +10,9 @@ from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
+from zktui.checks.storage import storage
 
-RULES: tuple[Rule, ...] = (identity, discovery, configuration, nodes)
+RULES: tuple[Rule, ...] = (identity, discovery, storage, configuration, nodes)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

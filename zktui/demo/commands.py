@@ -211,6 +211,21 @@ async def _touch(container: Container, args: list[str]) -> Answer:
     return Answer(err=err, code=1 if err else 0)
 
 
+async def _cp(container: Container, args: list[str]) -> Answer:
+    """``cp FILE FILE``."""
+    if len(args) != 2:
+        return Answer(err="cp: here it takes one file and where it goes\n", code=1)
+    source, target = (container.files.path(container.spec, name) for name in args)
+    if not source.is_file():
+        return Answer(err=f"cp: cannot stat '{args[0]}': No such file or directory\n", code=1)
+    if container.files.read_only(container.spec, args[1]):
+        return Answer(err=f"cp: cannot create regular file '{args[1]}': Read-only file system\n", code=1)
+    if not target.parent.is_dir():
+        return Answer(err=f"cp: cannot create regular file '{args[1]}': No such file or directory\n", code=1)
+    target.write_bytes(source.read_bytes())
+    return Answer()
+
+
 async def _rm(container: Container, args: list[str]) -> Answer:
     """``rm [-f] FILE…``: no folders."""
     forced = "-f" in args
@@ -296,6 +311,7 @@ async def _false(_container: Container, _args: list[str]) -> Answer:
 
 COMMANDS: dict[str, Callable[[Container, list[str]], Awaitable[Answer]]] = {
     "cat": _cat,
+    "cp": _cp,
     "df": programs.df,
     "du": programs.du,
     "echo": _echo,

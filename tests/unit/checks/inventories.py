@@ -42,6 +42,10 @@ LOGBACK = """<configuration>
   <root level="INFO"><appender-ref ref="CONSOLE"/></root>
 </configuration>
 """
+DF = (
+    "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
+    "/dev/vda         264212084 43521136  51980128      46% /var/lib/zookeeper\n"
+)
 PLACES = Places(
     "/opt/zookeeper/conf/zoo.cfg",
     "/var/lib/zookeeper/data",
@@ -85,6 +89,10 @@ def inside(number: int) -> Inside:
         "dynamic": ran(code=1, err="cat: /opt/zookeeper/conf/zoo.cfg.dynamic: No such file or directory\n"),
         "security": ran("networkaddress.cache.negative.ttl=0\n"),
         "myid": ran(f"{number + 1}\n"),
+        "data-room": ran(DF),
+        "log-room": ran(DF),
+        "snapshots": ran("total 4\n-rw-r--r-- 1 zookeeper zookeeper 596 Nov 23 20:00 snapshot.0\n"),
+        "transactions": ran("total 4\n-rw-r--r-- 1 zookeeper zookeeper 67108880 Nov 23 20:01 log.100000001\n"),
         "logback.xml": ran(LOGBACK),
         "log4j.properties": ran(code=1, err="cat: /opt/zookeeper/conf/log4j.properties: No such file or directory\n"),
         **{f"resolve {n}.{DOMAIN}": ran(f"10.0.0.{i + 1}      {n}.{DOMAIN}\n") for i, n in enumerate(NAMES)},
@@ -109,9 +117,23 @@ def node(name: str, zone: str = "", ready: bool = True, **spec: Any) -> Mapping[
     return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"conditions": conditions}}
 
 
+def claim(member: str, phase: str = "Bound") -> Mapping[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "volumeName": f"pv-{member}"}
+    status = {"phase": phase, "capacity": {"storage": "10Gi"}}
+    return {"metadata": {"name": f"datadir-{member}"}, "spec": spec, "status": status}
+
+
+def volume(member: str, *hosts: str, reclaim: str = "Delete") -> Mapping[str, Any]:
+    one = {"key": "kubernetes.io/hostname", "operator": "In", "values": [*hosts]}
+    tied = {"nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [one]}]}}} if hosts else {}
+    return {"metadata": {"name": f"pv-{member}"}, "spec": {"persistentVolumeReclaimPolicy": reclaim, **tied}}
+
+
 def healthy() -> Inventory:
     spec = ensemble().statefulset.template
-    pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}", spec=spec) for i, n in enumerate(NAMES))
+    mounts = (("datadir", "/var/lib/zookeeper"), ("scripts", "/opt/scripts"))
+    specs = {n: replace(spec, mounts=mounts, claim_volumes=(("datadir", f"datadir-{n}"),)) for n in NAMES}
+    pods = tuple(pod(n, node=f"node-{i + 1}", ip=f"10.0.0.{i + 1}", spec=specs[n]) for i, n in enumerate(NAMES))
     return Inventory(
         ensemble=ensemble(),
         wall=1_700_000_000.0,
@@ -121,6 +143,9 @@ def healthy() -> Inventory:
         words={(name, "conf"): Known(conf(number), "") for number, name in enumerate(NAMES)},
         services=Known((service(),), ""),
         slices=Known(slices(*pods), ""),
+        statefulset=Known({"metadata": {"name": "zk"}, "spec": {}}, ""),
+        claims=Known(tuple(claim(name) for name in NAMES), ""),
+        volumes=Known(tuple(volume(name) for name in NAMES), ""),
         nodes=Known(tuple(node(f"node-{n + 1}", zone=f"zone-{n + 1}") for n in range(4)), ""),
     )
 

@@ -55,6 +55,14 @@ def test_another_name_or_number_fails_for_that_member_alone(name: str, code: str
     assert found.advice
 
 
+def test_a_missing_myid_fails_where_zoo_cfg_names_its_folder() -> None:
+    missing = ran(code=1, err="cat: /var/lib/zookeeper/data/myid: No such file or directory\n")
+    inventory = with_command(healthy(), "myid", missing, ("zk-1",))
+    assert check_of(identity, inventory, "identity.myid").result is Result.FAIL
+    guessed = with_command(inventory, "config", DENIED, ("zk-1",))
+    assert check_of(identity, guessed, "identity.myid").result is Result.UNKNOWN
+
+
 def test_another_cluster_domain_is_fine() -> None:
     inventory = with_command(healthy(), "fqdn", ran("zk-1.zk-hs.default.svc.corp.example\n"), ("zk-1",))
     assert check_of(identity, inventory, "identity.fqdn").result is Result.PASS

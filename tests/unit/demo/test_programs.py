@@ -154,9 +154,18 @@ async def test_bytes_used(tmp_path: Path) -> None:
     assert int(size) >= 98
 
 
+async def test_a_file_is_copied(tmp_path: Path) -> None:
+    container = member(tmp_path)
+    files = container.files.path(container.spec, "/var/lib/zookeeper")
+    (files / "a").write_text("x\n")
+    assert await outcome(container, "cp", "/var/lib/zookeeper/a", "/var/lib/zookeeper/b") == ("", "", 0)
+    assert (files / "b").read_text() == "x\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
+        (("cp", "/no", "/tmp"), "cp: cannot stat '/no': No such file or directory\n"),
         (("df", "-Pk", "/no"), "df: /no: No such file or directory\n"),
         (("du", "-sk", "/no"), "du: cannot access '/no': No such file or directory\n"),
     ],
