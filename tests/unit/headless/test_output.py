@@ -5,9 +5,9 @@ import argparse
 import pytest
 
 from zktui.cli import main
-from zktui.flags import duration, parser
 from zktui.core.kube import PodKey
 from zktui.core.text import count, printable, span
+from zktui.flags import duration, parser
 from zktui.headless.maintain import exit_code, go_or_no_go, line
 from zktui.headless.output import table
 from zktui.headless.plan import document, text
