@@ -334,7 +334,7 @@ RUN = (
     rule(
         "quitting leaves a run unattended, says so, and it can be resumed",
         f"{UNFINISHED}::test_left_unattended_it_is_unfinished_and_free",
-        f"{RESUME}::test_killed_after_any_input_it_is_resumed_and_nobody_goes_twice",
+        f"{RESUME}::test_killed_after_any_input_it_is_resumed_here_and_nobody_goes_twice",
     ),
     rule(
         "takeover after expiry by the typed word",
