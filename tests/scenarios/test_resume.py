@@ -60,10 +60,28 @@ def killed_once(stage: Stage, process: subprocess.Popen[bytes], before: str, kin
         return run_id if any(e["kind"] == kind and pod in e.get("pod", "") for e in lines) else ""
 
     run_id = eventually(f"the journal to tell of {kind} {pod}", told, 90.0, 0.02)
+    kill(process)
+    return run_id
+
+
+def killed_in_hold(stage: Stage, api: Api, process: subprocess.Popen[bytes], before: str) -> str:
+    """SIGKILL once the lease of the new run says that a node is held; the run's id."""
+
+    def held() -> str:
+        reply = api.send("GET", LEASE)
+        kept: Any = json.loads(reply.body["metadata"]["annotations"]["zktui/state"]) if reply.code == 200 else {}
+        new = kept.get("run", before) != before
+        return kept["run"] if new and any(node["step"] == "hold" for node in kept["nodes"]) else ""
+
+    run_id = eventually("the lease to say that a node is held", held, 90.0)
+    kill(process)
+    return run_id
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(10)
-    assert process.returncode == -signal.SIGKILL
-    return run_id
+    assert process.returncode == -signal.SIGKILL, "it has ended by itself"
 
 
 def where(stage: Stage, code: int = 3, state: str = "") -> Any:
@@ -138,13 +156,13 @@ def test_killed_in_the_middle_of_a_drain(stage: Stage, api: Api, znodes: Znodes,
         assert znodes.get(member, path) == b"written before"
 
 
-def test_killed_in_hold(stage: Stage, znodes: Znodes) -> None:
+def test_killed_in_hold(stage: Stage, api: Api, znodes: Znodes) -> None:
     before = whole(stage)
     victim = next(m for m in before["members"] if m["role"] == "leader")
     last = newest(stage.folder)
 
     with maintaining(stage, victim["node"], "--hold", "600") as process:
-        run_id = killed_once(stage, process, last, "hold")
+        run_id = killed_in_hold(stage, api, process, last)
 
     (found,) = where(stage)["runs"]
     assert [(n["node"], n["step"]) for n in found["nodes"]] == [(victim["node"], "hold")]
@@ -155,13 +173,13 @@ def test_killed_in_hold(stage: Stage, znodes: Znodes) -> None:
     assert evictions(journal(stage.folder, run_id, 2)) == []
 
 
-def test_ended_instead_of_resumed(stage: Stage) -> None:
+def test_ended_instead_of_resumed(stage: Stage, api: Api) -> None:
     """Nothing is uncordoned but named, and the lines that are printed do finish it by hand."""
     before = whole(stage)
     victim = next(m for m in before["members"] if m["role"] == "follower")
     last = newest(stage.folder)
     with maintaining(stage, victim["node"], "--hold", "600") as process:
-        run_id = killed_once(stage, process, last, "hold")
+        run_id = killed_in_hold(stage, api, process, last)
 
     ended = stage.zktui("abort", "--yes")
 
@@ -181,6 +199,7 @@ def test_ended_instead_of_resumed(stage: Stage) -> None:
     whole(stage)
 
 
+@pytest.mark.timeout(300)  # a lease is watched for its whole duration before it counts as expired
 def test_taken_over_from_another_state_folder_by_the_typed_word(stage: Stage, znodes: Znodes) -> None:
     """Another machine has no journal of it: only the lease's own silence tells, and a person who types."""
     before = whole(stage)
