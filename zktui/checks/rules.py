@@ -8,11 +8,12 @@ from zktui.checks.configuration import configuration
 from zktui.checks.discovery import discovery
 from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
+from zktui.checks.logging import logging
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
 from zktui.checks.storage import storage
 
-RULES: tuple[Rule, ...] = (identity, discovery, storage, configuration, nodes)
+RULES: tuple[Rule, ...] = (identity, discovery, storage, configuration, logging, nodes)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

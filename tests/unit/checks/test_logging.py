@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.checks.inventories import DENIED, LOGBACK, PS, check_of, healthy, ran, results, with_command
+from tests.unit.core.facts import report
+from zktui.checks.inventory import Inventory
+from zktui.checks.logging import Setup, log4j, logback, logging
+from zktui.checks.model import Check, Result
+from zktui.core.zookeeper import Mode
+
+RELEASE_39 = """<configuration>
+  <!-- Uncomment this if you would like to expose Logback JMX beans -->
+  <!--jmxConfigurator /-->
+  <property name="zookeeper.console.threshold" value="INFO" />
+  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m%n</pattern></encoder>
+    <filter class="ch.qos.logback.classic.filter.ThresholdFilter"><level>${zookeeper.console.threshold}</level></filter>
+  </appender>
+  <!--
+  <root level="DEBUG"><appender-ref ref="ROLLINGFILE" /></root>
+  -->
+  <logger name="org.apache.zookeeper.audit" additivity="false" level="INFO"/>
+  <root level="${zookeeper.level:-INFO}">
+    <appender-ref ref="CONSOLE" />
+  </root>
+</configuration>
+"""
+TUTORIAL = """zookeeper.root.logger=CONSOLE
+zookeeper.console.threshold=INFO
+log4j.rootLogger=${zookeeper.root.logger}
+log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
+log4j.appender.CONSOLE.Threshold=${zookeeper.console.threshold}
+log4j.appender.CONSOLE.layout=org.apache.log4j.PatternLayout
+"""
+RELEASE_34 = TUTORIAL.replace("zookeeper.root.logger=CONSOLE", "zookeeper.root.logger=INFO, CONSOLE")
+ONE_WARNS = {"zk-0": Result.PASS, "zk-1": Result.WARN, "zk-2": Result.PASS}
+
+
+def of(inventory: Inventory, name: str) -> Check:
+    return check_of(logging, inventory, f"logging.{name}")
+
+
+def spoiled(text: str) -> Inventory:
+    return with_command(healthy(), "logback.xml", ran(text), ("zk-1",))
+
+
+def with_version(inventory: Inventory, version: str) -> Inventory:
+    told = {p.uid: replace(report(p.key, Mode.FOLLOWER), version=version) for p in inventory.pods}
+    return replace(inventory, reports=told)
+
+
+def test_a_healthy_ensemble_passes() -> None:
+    checks = list(logging(healthy()))
+    assert [c.code for c in checks] == ["logging.level", "logging.destination"]
+    assert {c.result for c in checks} == {Result.PASS}
+    assert checks[0].evidence[0].text == "logback: root INFO"
+
+
+def test_nothing_was_asked() -> None:
+    assert {c.result for c in logging(replace(healthy(), inside={}))} == {Result.UNKNOWN}
+
+
+def test_a_releases_own_logback() -> None:
+    found = logback(RELEASE_39, {})
+    assert found == Setup("logback", "INFO", ("ConsoleAppender",), {"org.apache.zookeeper.audit": "INFO"})
+    assert logback(RELEASE_39, {"zookeeper.level": "debug"}).level == "DEBUG"
+
+
+def test_a_releases_own_log4j() -> None:
+    assert log4j(RELEASE_34, {}) == Setup("log4j", "INFO", ("ConsoleAppender",), {})
+    more = f"{RELEASE_34}log4j.logger.org.apache.zookeeper.server=TRACE, CONSOLE\n"
+    assert log4j(more, {}).loggers == {"org.apache.zookeeper.server": "TRACE"}
+
+
+def test_the_process_overrides_its_file() -> None:
+    process = PS.replace("java -Xmx512m", "java -Dzookeeper.root.logger=DEBUG,CONSOLE -Xmx512m")
+    inventory = with_command(healthy(), "processes", ran(process), ("zk-1",))
+    inventory = with_version(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "3.4.14-4c25d48")
+    assert results(of(inventory, "level")) == ONE_WARNS
+    assert of(inventory, "level").evidence[1].text == "log4j: root DEBUG"
+
+
+def test_a_variable_that_names_itself_ends() -> None:
+    assert log4j("a=${a}\nlog4j.rootLogger=${a}\n", {}).level == "${A}"
+
+
+@pytest.mark.parametrize("version", ["3.8.0", "3.9.4-7246445ec", "3.10.1"])
+def test_newer_servers_read_logback(version: str) -> None:
+    inventory = with_command(healthy(), "log4j.properties", ran(RELEASE_34.replace("INFO", "DEBUG")))
+    assert of(with_version(inventory, version), "level").result is Result.PASS
+
+
+@pytest.mark.parametrize("version", ["3.4.14", "3.7.2"])
+def test_older_servers_read_log4j(version: str) -> None:
+    inventory = with_command(healthy(), "log4j.properties", ran(RELEASE_34.replace("INFO", "DEBUG")))
+    assert of(with_version(inventory, version), "level").result is Result.WARN
+
+
+def test_the_wrong_file_is_no_evidence() -> None:
+    inventory = with_command(with_version(healthy(), "3.9.4"), "logback.xml", DENIED, ("zk-1",))
+    inventory = with_command(inventory, "log4j.properties", ran(RELEASE_34))
+    assert results(of(inventory, "level")) == {**ONE_WARNS, "zk-1": Result.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LOGBACK.replace('level="INFO"', 'level="DEBUG"'),
+        LOGBACK.replace('level="INFO"', 'level="error"'),
+        LOGBACK.replace(' level="INFO"', ""),
+        LOGBACK.replace("<root", '<logger name="org.apache" level="TRACE"/>\n<root'),
+        "",
+    ],
+)
+def test_levels_that_hurt(text: str) -> None:
+    assert results(of(spoiled(text), "level")) == ONE_WARNS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (LOGBACK.replace("ConsoleAppender", "FileAppender"), "a file that nothing turns"),
+        (LOGBACK.replace("core.ConsoleAppender", "core.rolling.RollingFileAppender"), "shows nothing of it"),
+        (LOGBACK.replace('<appender-ref ref="CONSOLE"/>', ""), "nowhere: kubectl logs shows nothing"),
+        (LOGBACK.replace('ref="CONSOLE"', 'ref="OTHER"'), "an appender of no known class"),
+    ],
+)
+def test_where_logs_go(text: str, words: str) -> None:
+    found = of(spoiled(text), "destination")
+    assert results(found) == ONE_WARNS
+    assert words in found.evidence[1].text
+
+
+def test_the_tutorials_logger() -> None:
+    """Its image sets the variable to a level and an appender by the script's flag; without it there is no level."""
+    assert log4j(TUTORIAL, {"zookeeper.root.logger": "INFO, CONSOLE"}).level == "INFO"

@@ -1,0 +1,175 @@
+"""Chapter 7: at what level the servers log, where it goes, and what keeps it from filling a disk.
+
+Sources: Kubernetes' tutorial "Configuring logging"; ZooKeeper's release notes (log4j 1.2 until 3.7, reload4j in its
+late releases; logback since 3.8); logback's and log4j 1.2's manuals; the kubelet rotates what a container prints
+(containerLogMaxSize 10Mi, containerLogMaxFiles 5 unless set).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from zktui.checks.inventory import Inventory, Known
+from zktui.checks.model import Chapter, Check, Evidence, Result
+from zktui.core.kube import Pod
+
+FINE = ("INFO", "WARN")
+LOUD = ("DEBUG", "TRACE", "ALL")
+LOGBACK_SINCE = (3, 8)
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_ATTRIBUTE = re.compile(r"(?P<name>[\w.:-]+)\s*=\s*[\"'](?P<value>[^\"']*)[\"']")
+_TAG = re.compile(r"<(?P<tag>property|variable|appender|logger|root)\b(?P<rest>[^>]*)>")
+_ROOT = re.compile(r"<root\b.*?(?:</root>|/>)", re.DOTALL)
+_REFERENCE = re.compile(r"<appender-ref\b(?P<rest>[^>]*)>")
+_PROPERTY = re.compile(r"^\s*(?P<key>[\w.]+)\s*[=:]\s*(?P<value>.*?)\s*$", re.MULTILINE)
+_SYSTEM = re.compile(r"-D(?P<key>zookeeper\.[\w.]+)=(?P<value>.*?)(?=\s+-|\s+org\.apache\.|$)", re.MULTILINE)
+_VARIABLE = re.compile(r"\$\{(?P<key>[\w.]+)(?::-(?P<default>[^}]*))?\}")
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What one member's logging is set to."""
+
+    framework: str
+    level: str
+    """The root logger's, in capitals; empty when it is not named."""
+    appenders: tuple[str, ...]
+    """Classes of the root logger's appenders, without their package."""
+    loggers: Mapping[str, str]
+    """Others to their own level."""
+
+    @property
+    def console(self) -> bool:
+        return any("Console" in name for name in self.appenders)
+
+    @property
+    def growing(self) -> bool:
+        """It writes a file that nothing turns."""
+        return any("File" in name and "Rolling" not in name for name in self.appenders)
+
+
+def logback(text: str, system: Mapping[str, str]) -> Setup:
+    """Of a logback.xml. `system`: the process's own -D properties, which win over the file's."""
+    plain = _COMMENT.sub("", text)
+    tags = [(m["tag"], {a["name"]: a["value"] for a in _ATTRIBUTE.finditer(m["rest"])}) for m in _TAG.finditer(plain)]
+    given = {a.get("name", ""): a.get("value", "") for tag, a in tags if tag in ("property", "variable")}
+    values = {**given, **system}
+    classes = {a.get("name", ""): a.get("class", "") for tag, a in tags if tag == "appender"}
+    root = _ROOT.search(plain)
+    references = [
+        attribute["value"]
+        for reference in _REFERENCE.finditer(root[0] if root else "")
+        for attribute in _ATTRIBUTE.finditer(reference["rest"])
+        if attribute["name"] == "ref"
+    ]
+    level = next((a.get("level", "") for tag, a in tags if tag == "root"), "")
+    loggers = {a.get("name", ""): a.get("level", "") for tag, a in tags if tag == "logger" and a.get("level")}
+    return Setup(
+        "logback",
+        _filled(level, values).upper(),
+        tuple(_short(classes.get(_filled(name, values), "")) for name in references),
+        {name: _filled(value, values).upper() for name, value in loggers.items()},
+    )
+
+
+def log4j(text: str, system: Mapping[str, str]) -> Setup:
+    """Of a log4j.properties, which reload4j reads too."""
+    values = {**{m["key"]: m["value"] for m in _PROPERTY.finditer(text)}, **system}
+    level, *names = [part.strip() for part in _filled(values.get("log4j.rootLogger", ""), values).split(",")]
+    prefixes = ("log4j.logger.", "log4j.category.")
+    loggers = {
+        key.removeprefix(prefix): _filled(value, values).split(",")[0].strip().upper()
+        for prefix in prefixes
+        for key, value in values.items()
+        if key.startswith(prefix)
+    }
+    appenders = tuple(_short(values.get(f"log4j.appender.{name}", "")) for name in names)
+    return Setup("log4j", level.upper(), appenders, loggers)
+
+
+def _filled(value: str, values: Mapping[str, str]) -> str:
+    """With its variables replaced, and theirs."""
+    for _ in range(5):
+        value = _VARIABLE.sub(lambda m: values.get(m["key"], m["default"] or ""), value)
+    return value.strip()
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def logging(inventory: Inventory) -> Iterable[Check]:
+    setups = {pod.name: setup_of(inventory, pod) for pod in inventory.pods}
+    yield _levels(setups)
+    yield _destinations(setups)
+
+
+def setup_of(inventory: Inventory, pod: Pod) -> Known[Setup]:
+    """By the file that this member's version reads; by the one that exists where its version is not known."""
+    inside = inventory.in_pod(pod.name)
+    processes = inside.output("processes").value or ""
+    server = "\n".join(line for line in processes.splitlines() if "QuorumPeerMain" in line)
+    system = {m["key"]: m["value"].strip("\"'") for m in _SYSTEM.finditer(server)}
+    new, old = inside.output("logback.xml"), inside.output("log4j.properties")
+    report = inventory.reports.get(pod.uid)
+    version = _VERSION.match(report.version) if report is not None else None
+    if version is not None:
+        reads_logback = (int(version[1]), int(version[2])) >= LOGBACK_SINCE
+    else:
+        reads_logback = new.value is not None
+    told = new if reads_logback else old
+    if told.value is None:
+        return Known(None, told.why)
+    return Known(logback(told.value, system) if reads_logback else log4j(told.value, system), "")
+
+
+def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
+    def seen() -> Iterator[Evidence]:
+        for member, known in setups.items():
+            setup = known.value
+            if setup is None:
+                yield Evidence(member, Result.UNKNOWN, known.why)
+                continue
+            loud = [f"{name} {level}" for name, level in setup.loggers.items() if level in LOUD]
+            words = f"{setup.framework}: root {setup.level or 'not set'}{''.join(f', {item}' for item in loud)}"
+            fine = setup.level in FINE and not loud
+            yield Evidence(member, Result.PASS if fine else Result.WARN, words)
+
+    return Check(
+        "logging.level",
+        Chapter.LOGGING,
+        "The servers log what is needed, and no more",
+        tuple(seen()),
+        "DEBUG and TRACE slow a busy server and bury what matters; above WARN an election leaves no trace.",
+        by_hand="kubectl exec zk-0 -- cat /usr/etc/zookeeper/log4j.properties",
+    )
+
+
+def _destinations(setups: Mapping[str, Known[Setup]]) -> Check:
+    def seen() -> Iterator[Evidence]:
+        for member, known in setups.items():
+            setup = known.value
+            if setup is None:
+                yield Evidence(member, Result.UNKNOWN, known.why)
+                continue
+            where = ", ".join(name or "an appender of no known class" for name in setup.appenders) or "nowhere"
+            if setup.growing:
+                yield Evidence(member, Result.WARN, f"{where}: a file that nothing turns")
+            elif not setup.console:
+                yield Evidence(member, Result.WARN, f"{where}: kubectl logs shows nothing of it")
+            else:
+                yield Evidence(member, Result.PASS, f"{where}: for kubectl logs; the kubelet turns it")
+
+    return Check(
+        "logging.destination",
+        Chapter.LOGGING,
+        "Logs go where kubectl logs finds them, and are turned",
+        tuple(seen()),
+        "What a container prints is kept by the kubelet and turned at 10 MiB; a file in the container is read by "
+        "nobody, goes with it, or fills its disk. Name a ConsoleAppender in the root logger.",
+        by_hand="kubectl logs zk-0 --tail 20",
+    )
