@@ -224,6 +224,11 @@ def _drain(turn: Turn) -> None:
     node = turn.node
     if vanished(turn):
         _let_be(turn)
+    read = turn.facts.node.get(node.name)
+    if read is None or not read.fresh(turn.now):
+        # Its cordon may be gone: what is evicted could come back to it.
+        turn.tell(f"{node.name}: {read.why if read is not None and read.why else 'read too long ago'}")
+        return
     seen = node_seen(turn.facts, node.name)
     if seen is not None and not seen.unschedulable and seen.uid == node.uid:
         turn.step_node(NodeStep.CLAIM)

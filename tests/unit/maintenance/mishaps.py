@@ -10,13 +10,14 @@ from tests.unit.maintenance.controllers import SimNode
 from tests.unit.maintenance.servers import SimPod
 from tests.unit.maintenance.world import World
 from zktui.core.kube import Taint
-from zktui.maintenance.model import CommandKind, GateName, NodeStep, RunStatus
+from zktui.maintenance.model import Action, ActionKind, CommandKind, GateName, NodeStep, RunStatus
 
 if TYPE_CHECKING:
     from tests.unit.maintenance.operators import Operator
     from tests.unit.maintenance.schedules import Schedule
 
 Mishap = Callable[["Schedule"], None]
+NO_OFFER = Action(ActionKind.ABORT, "", "nothing that zktui offers")
 AUTOSCALER = Taint("ToBeDeletedByClusterAutoscaler", "NoSchedule")
 OTHER = Taint("example.com/under-repair", "NoSchedule")
 
@@ -294,19 +295,66 @@ def act(play: Schedule) -> None:
 
 
 def override(play: Schedule) -> None:
-    """A word typed for a gate that is in the way, the right one or a wrong one."""
+    """A word typed for one certain gate, once that is in the way: the right word or a wrong one."""
+    _override(play, play.rng.choice(list(GateName)))
+
+
+def _override(play: Schedule, wanted: GateName) -> None:
     op = _operator(play)
-    found = op.gate_in_the_way() if op is not None else None
+    found = op.before_gate(wanted) if op is not None else None
     if op is None or found is None:
         if play.now < play.horizon * 0.8:
-            play.at(play.now + play.rng.uniform(0.5, 2), lambda: override(play))
+            play.at(play.now + play.rng.uniform(0.3, 1), lambda: _override(play, wanted))
         return
-    pod, gate = found
-    typed = play.rng.choice((pod.name, pod.name, "yes", f"{pod.name} ", ""))
-    which = play.rng.choice((gate.name, gate.name, gate.name, *GateName))
+    typed = play.rng.choice((found.name, found.name, found.name, "yes", f"{found.name} ", ""))
     before = op.state.overrides
-    op.tell(CommandKind.OVERRIDE, gate=which, typed=typed)
-    assert typed == pod.name or op.state.overrides == before, f"{typed!r} opened the gate {which} of {pod.name}"
+    op.tell(CommandKind.OVERRIDE, gate=wanted, typed=typed)
+    assert typed == found.name or op.state.overrides == before, f"{typed!r} opened the gate {wanted} of {found.name}"
+
+
+def aim(play: Schedule, op: Operator) -> None:
+    """What was meant for a certain step happens there, now or while a change is on its way."""
+    node = op.state.run.node
+    for step, kind in play.aims if node is not None else ():
+        if node is not None and node.step is step:
+            play.aims.remove((step, kind))
+            play.at(play.now + play.rng.choice((0.0, play.rng.uniform(0, 0.3))), lambda k=kind: _hit(play, op, k))
+            return
+
+
+def _hit(play: Schedule, op: Operator, kind: str) -> None:
+    if op.over:
+        return
+    play.note(f"-- {kind}, aimed")
+    match kind:
+        case "disk-full":
+            op.disk_full = True
+        case "delete-successor":
+            _delete_successor(play, op)
+        case "override":
+            _type_anything(play, op)
+        case "act":
+            op.tell(CommandKind.ACT, action=play.rng.choice([*op.offers(), NO_OFFER]), typed="yes")
+        case "note":
+            op.tell(CommandKind.NOTE, text="fans replaced")
+        case "uncordon":
+            op.tell(CommandKind.UNCORDON)
+        case _:
+            op.tell(CommandKind(kind))
+
+
+def _delete_successor(play: Schedule, op: Operator) -> None:
+    uids = {p.successor.uid for n in op.state.run.nodes for p in n.pods if p.successor is not None}
+    for pod in [p for uid in sorted(uids) if (p := play.world.pods.get(uid)) is not None and p.node]:
+        play.world.of(pod).delete(pod)
+        return
+
+
+def _type_anything(play: Schedule, op: Operator) -> None:
+    """A word for a gate that is in the way; where there is none, for any gate."""
+    gate = play.rng.choice(list(GateName))
+    found = op.before_gate(gate)
+    op.tell(CommandKind.OVERRIDE, gate=gate, typed=found.name if found else f"zk-{play.rng.randrange(3)}")
 
 
 def attend(play: Schedule, op: Operator) -> None:
@@ -374,4 +422,6 @@ COMMANDS: dict[str, Mishap] = {
     "override": override,
     "act": act,
 }
+AIMED = (*(kind.value for kind in CommandKind), "override", "override", "disk-full", "delete-successor")
+"""What may be aimed at a step."""
 MISHAPS: dict[str, Mishap] = {**MEMBERS, **NODES, **RUNS, **COMMANDS}

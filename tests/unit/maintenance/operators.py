@@ -33,7 +33,7 @@ from zktui.maintenance.effects import (
     Woken,
 )
 from zktui.maintenance.machine import begin, step
-from zktui.maintenance.model import Action, ActionKind, Command, CommandKind, Event, Plan
+from zktui.maintenance.model import Action, ActionKind, Command, CommandKind, Event, GateName, Plan
 from zktui.maintenance.state import State
 
 
@@ -75,6 +75,7 @@ class Operator:
         self.journal: list[Event] = []
         self.stopped_until = float("-inf")
         """Its process stands still (SIGSTOP, a laptop's lid) until then."""
+        self.disk_full = False
         self.on_wire: set[str] = set()
         """UIDs of pods whose eviction it has sent and that may still reach the server."""
         self.dead = False
@@ -152,7 +153,7 @@ class Operator:
 
     def _append(self, event: Event) -> bool:
         self.play.note(f"{self.run_id} {event.kind:9} {event.text}")
-        if self.play.rng.random() < self.play.faults.journal:
+        if self.disk_full or self.play.rng.random() < self.play.faults.journal:
             return False
         self.journal.append(event)
         return True
@@ -194,11 +195,14 @@ class Operator:
         slow = rng.random() < self.play.faults.slow
         last = now
         for question in questions:
-            took = rng.uniform(0.3, 3.5) if slow and rng.random() < 0.3 else rng.uniform(0.005, 0.1)
+            took = rng.uniform(0.005, 0.1)
+            if slow and rng.random() < 0.3:
+                took = rng.choice((rng.uniform(0.3, 3.5), rng.uniform(0.3, 12)))
             fault = self._misread(question)
             if fault is None and question.silent():
                 took = SILENCE
-            self.later(now + took * rng.random(), lambda q=question, f=fault: look.answer(q, f))
+            # The server sees to it whether or not the asker's process stands still meanwhile.
+            self.play.at(now + took * rng.random(), lambda q=question, f=fault: look.answer(q, f))
             last = max(last, now + took)
         self.later(last, done)
 
@@ -313,7 +317,7 @@ class Operator:
         else:
             choices += [Refused(409, "Conflict", "the object has been modified", 0.0)] * 2
             choices += [Refused(404, "NotFound", "not found", 0.0)]
-        if rng.random() < 0.06:
+        if rng.random() < (0.15 if isinstance(change, CordonNode) else 0.06):
             verb = "create" if isinstance(change, EvictPod | CreateLease) else "patch"
             choices = [
                 Refused(403, "Forbidden", f"cannot {verb} resource", 0.0),
@@ -352,11 +356,10 @@ class Operator:
         mends = (ActionKind.CREATE_BUDGET, ActionKind.OUT_OF_SERVICE, ActionKind.DISCARD_MEMBER)
         return [action for action in (*gates, *findings) if action is not None and action.kind in mends]
 
-    def gate_in_the_way(self) -> tuple[PodKey, Any] | None:
-        """The pod that waits before a gate, and a closed gate of its."""
+    def before_gate(self, name: GateName) -> PodKey | None:
+        """The member that waits before this gate."""
         node = self.state.run.node
         for pod in node.pods if node is not None else ():
-            closed = [gate for gate in pod.gates if not gate.open]
-            if closed:
-                return pod.pod, self.play.rng.choice(closed)
+            if pod.member and any(gate.name is name and not gate.open for gate in pod.gates):
+                return pod.pod
         return None

@@ -89,7 +89,7 @@ class Judge:
     touched: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """(run, node) to when the last cordon or uncordon of it was answered, or left unanswered."""
     doubtful: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    """(run, node) whose last cordon or uncordon was left without a certain answer."""
+    """(run, node) with a cordon or uncordon that was left without a certain answer: it may arrive later than others."""
     died: list[Operator] = field(default_factory=list["Operator"])
     """Those whose process was killed: what they have sent may still arrive."""
     on_step: Callable[[Operator, State, Input], None] = lambda op, before, event: None
@@ -143,6 +143,8 @@ class Judge:
             listed = [*facts.pods.values(), *facts.on_node.values()]
             if key[0] == op.run_id and any(r.value is not None and r.at >= since + op.base for r in listed):
                 del self.unread[key]
+        if op.state.closing is not None:
+            return  # its last words are said: it only looks whether a lease is still to be released
         planned = {node.name: node.uid for node in op.state.run.nodes}
         readings = {**{n.name: (facts.nodes.at, n) for n in facts.nodes.value or ()}}
         for name, reading in facts.node.items():
@@ -279,7 +281,7 @@ class Judge:
                 back = self.back_since(world, name, uid)
                 dwell = op.plan.options.dwell if op.plan.options.dwell is not None else world.ensemble().dwell
                 served = f"serves since {back}" if back is not None else "is not back"
-                assert back is not None and back <= self.now - dwell + WINDOW, f"{pod.name} goes, and {name} {served}"
+                assert back is not None and back <= self.now - dwell + TICK, f"{pod.name} goes, and {name} {served}"
 
     def back_since(self, world: World, name: str, uid: str) -> float | None:
         """When a successor of the pod served for the first time; None while there was none."""
@@ -306,7 +308,10 @@ class Judge:
         elif isinstance(change, CordonNode):
             key = (op.run_id, change.node.name)
             self.touched[key] = self.now
-            (self.doubtful.add if vague else self.doubtful.discard)(key)
+            if vague:
+                self.doubtful.add(key)
+            elif isinstance(reply, Answer):
+                self.doubtful.discard(key)
 
     def done(self, op: Operator, change: Change) -> None:
         """The server has carried it out, whether anybody hears of it or not."""

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from tests.unit.maintenance.mishaps import MISHAPS, attend
+from tests.unit.maintenance.mishaps import AIMED, MISHAPS, aim, attend
 from tests.unit.maintenance.operators import Operator
 from tests.unit.maintenance.promises import Judge
 from tests.unit.maintenance.surveying import read
+from tests.unit.maintenance.tally import WORKING
 from tests.unit.maintenance.world import EPOCH, World
 from zktui.core.zookeeper import Ensemble
 from zktui.maintenance.effects import Input
-from zktui.maintenance.model import CommandKind, Hold, HoldKind, Options, Plan
+from zktui.maintenance.model import CommandKind, Hold, HoldKind, NodeStep, Options, Plan
 from zktui.maintenance.planning import plan
 from zktui.maintenance.state import State
 from zktui.maintenance.survey import Scope
@@ -41,9 +42,11 @@ class Faults:
     unread: float = 0.0
     journal: float = 0.0
     events: int = 0
+    aims: int = 0
+    """How many things happen at a certain step, whenever that is."""
     rival: float = 0.0
     """A second operator comes along."""
-    kinds: tuple[str, ...] = tuple(MISHAPS)
+    kinds: tuple[str, ...] = (*MISHAPS, *["roll"] * 3, *["override"] * 4)
 
 
 @dataclass
@@ -66,6 +69,7 @@ class Schedule:
         self.serial = 0
         self.now = 0.0
         self.operators: list[Operator] = []
+        self.aims: list[tuple[NodeStep, str]] = []
         self.awaited = 0
         """Killed runs that somebody is still to take up."""
         self.refused = ""
@@ -126,11 +130,11 @@ class Schedule:
             lag=rng.choice((0.0, 0.0, 1.1)),
             unhealthy_policy=rng.choice(("IfHealthyBudget", "IfHealthyBudget", "AlwaysAllow")),
             budget_count=0 if rng.random() < 0.1 else 1,
-            strategy="OnDelete" if rng.random() < 0.2 else "RollingUpdate",
+            strategy="OnDelete" if rng.random() < 0.35 else "RollingUpdate",
             partition=rng.choice((0, 0, 0, 1)),
             outside=1 if rng.random() < 0.05 else 0,
             mntr=rng.random() < 0.3,
-            apart=rng.random() < 0.8,
+            apart=rng.random() < 0.5,
             web_budget=rng.choice((None, None, 1)),
             web_kind=rng.choice(("ReplicaSet", "ReplicaSet", "StatefulSet")),
         )
@@ -151,7 +155,7 @@ class Schedule:
             delete_emptydir_data=True,
             accept_outage=True,
             hold=hold,
-            dwell=rng.choice((2.0, 1.0, None)),
+            dwell=rng.choice((None, 1.0, 6.0, 9.0)),
             timeout=rng.choice((0.0, 0.0, 15.0, 40.0)),
             grace_period=rng.choice((None, None, 1)),
             skip_wait_for_delete_timeout=rng.choice((0, 0, 3)),
@@ -165,7 +169,7 @@ class Schedule:
         """One more operator, with the plan that a review makes now; None when that says stop."""
         options, count = self.options, min(self.nodes, len(self.world.nodes))
         if options.hold.kind is HoldKind.LEAVE:
-            count = 1
+            count = min(1, count)
         names = self.rng.sample(sorted(self.world.nodes), count)
         scope = Scope(self.ensembles, tuple(self.world.nodes), decide=True, select=True)
         facts = read(self.world, scope)
@@ -203,6 +207,9 @@ class Schedule:
         for _ in range(self.faults.events):
             kind = self.rng.choice(self.faults.kinds)
             self.at(self.rng.uniform(0, self.horizon * 0.6), lambda k=kind: self.happen(k))
+        targets = [(step, kind) for step in WORKING for kind in AIMED]
+        first = self.seed * self.faults.aims  # one seed after another: all of them in turn
+        self.aims = [targets[(first + n) % len(targets)] for n in range(self.faults.aims)]
         if self.rng.random() < self.faults.rival:
             self.at(self.rng.uniform(0, self.horizon * 0.4), self.rival)
         self.first.start()
@@ -233,6 +240,7 @@ class Schedule:
             self.judge.ended(operator)
         elif self.varied:
             attend(self, operator)
+            aim(self, operator)
 
     def happen(self, kind: str) -> None:
         self.note(f"-- {kind}")

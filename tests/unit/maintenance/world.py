@@ -79,8 +79,10 @@ class World(Controllers):
             name, node = f"{self.name}-{index}", f"node-{index + 1}"
             pod = SimPod(name, self.new_uid("pod"), node, created=-999, run_at=-999, up_at=-999, set=self.name)
             pod.joined, pod.revision, pod.true_since, pod.last_true = True, self.current_revision, -999, 0.0
+            if not self.apart and not self.tied:
+                pod.node = self.rng.choice(sorted(self.nodes))
             self.pods_add(pod)
-            self.homes[name] = node
+            self.homes[name] = pod.node
         self.leader = self.rng.choice([p for p in self.members() if self.votes(p)]).uid
         self.write()
         self.account()
