@@ -99,7 +99,7 @@ class Cluster:
         """End all that was started, newest first, and undo the rest. What it ended; safe to call again."""
         ended = self.ledger.stop_all()
         if index := self.ledger.facts.get("net"):
-            _clear(Net(int(index)))
+            _clear(Net(int(index)), nodes.containers(self.folder))
         if self.ledger.facts:
             shutil.rmtree(self.folder)
         self.ledger = Ledger(self.folder)
@@ -153,13 +153,13 @@ def sweep(say: Say) -> None:
         if entry.abandoned:
             say(f"ending what was left behind in {entry.folder}")
             Cluster(entry.folder).down()
-            _clear(entry.net)  # also without its folder, which somebody may have removed
+            _clear(entry.net, ())  # also without its folder, which somebody may have removed
 
 
-def _clear(net: Net) -> None:
+def _clear(net: Net, containers: Iterable[str]) -> None:
     """Undo on this machine what belonged to the cluster of that subnet, whose processes have ended."""
     network.down(net)
-    nodes.clear_cgroups(nodes.cgroup(net))
+    nodes.clear_cgroups([*containers, nodes.cgroup(net)])
     machine.release(net)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +44,7 @@ def name(number: int) -> str:
 
 
 def cgroup(net: Net) -> str:
-    """Above the cgroups of all containers of a cluster."""
+    """Above the cgroups of a cluster's nodes."""
     return f"zktui-e2e-{net.index}"
 
 
@@ -102,11 +102,22 @@ def make_cgroups(name: str) -> None:
                     (folder / setting).write_text((folder.parent / setting).read_text())
 
 
-def clear_cgroups(name: str) -> None:
-    """Remove the cgroups of containers that have ended; those outlive namespaces."""
-    for top in [CGROUPS / name, *CGROUPS.glob(f"*/{name}")]:
-        for folder, _, _ in os.walk(top, topdown=False):
-            _eventually(f"{folder} to be empty", lambda folder=folder: _removed(Path(folder)), 10.0)
+def containers(folder: Path) -> list[str]:
+    """The cgroups of all containers of the cluster in that folder, by what its nodes' containerds know.
+
+    Without cgroups of its own for pods (cgroupsPerQOS) a kubelet names no parent, and containerd takes its namespace's
+    name for one.
+    """
+    known = folder.glob("node-*/containerd/io.containerd.grpc.v1.cri/*/*")
+    return [f"k8s.io/{path.name}" for path in known]
+
+
+def clear_cgroups(names: Iterable[str]) -> None:
+    """Remove the cgroups of a node and of containers that have ended; those outlive namespaces."""
+    for name in names:
+        for top in [CGROUPS / name, *CGROUPS.glob(f"*/{name}")]:
+            for folder, _, _ in os.walk(top, topdown=False):
+                _eventually(f"{folder} to be empty", lambda folder=folder: _removed(Path(folder)), 10.0)
 
 
 def _removed(folder: Path) -> bool:

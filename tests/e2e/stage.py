@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e import gobuild, needs, nodes
+from tests.e2e import gobuild, needs
 from tests.e2e.__main__ import build, say, up
 from tests.e2e.cluster import KWOK, REAL, Cluster
 from tests.e2e.needs import Part
-from tests.e2e.network import Net
 from tests.scenarios.stage import Ended, Stage, eventually, run
 from zktui.demo.cluster import with_members
 
@@ -85,11 +84,6 @@ class RealStage(BuiltStage):
         except BaseException:
             self.strike()
             raise
-
-    @property
-    def cgroup(self) -> str:
-        """In the path of every cgroup of a pod of this cluster."""
-        return nodes.cgroup(Net(int(self.cluster.ledger.facts["net"])))
 
     def deploy(self) -> None:
         """Apply the manifest, as it is for three members, for as many as this stage has."""

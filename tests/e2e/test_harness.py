@@ -165,6 +165,21 @@ def test_the_next_run_ends_what_a_killed_one_could_not(folder: Path, stage: Real
     assert stage.cluster.dead() is None, "another cluster is not touched"
 
 
+def test_the_containers_cgroups_are_known_and_can_be_cleared(folder: Path, stage: RealStage) -> None:
+    known = nodes.containers(stage.cluster.folder)
+    running = {c["containerID"] for pod in get(stage, "pods")["items"] for c in pod["status"]["containerStatuses"]}
+    assert {f"k8s.io/{one.removeprefix('containerd://')}" for one in running} <= set(known)
+    places = [place for name in known for place in (nodes.CGROUPS / name, *nodes.CGROUPS.glob(f"*/{name}"))]
+    assert any(place.is_dir() for place in places)
+
+    ended = f"zktui-{os.getpid()}"
+    (folder / "node-1/containerd/io.containerd.grpc.v1.cri/containers" / ended).mkdir(parents=True)
+    nodes.make_cgroups(f"k8s.io/{ended}")
+    (name,) = nodes.containers(folder)
+    nodes.clear_cgroups([name])
+    assert not [*nodes.CGROUPS.glob(name), *nodes.CGROUPS.glob(f"*/{name}")]
+
+
 def test_the_last_cluster_puts_the_kernel_back(folder: Path, stage: RealStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a register and with a setting of its own, beside the real ones."""
     assert stage.cluster.running

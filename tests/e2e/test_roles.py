@@ -12,7 +12,7 @@ from tests.scenarios.trouble import OnStage
 
 @contextmanager
 def somebody(stage: RealStage, role: str) -> Generator[OnStage]:
-    user = OnStage(stage, stage.cgroup, role)
+    user = OnStage(stage, role)
     try:
         yield user
     finally:

@@ -31,6 +31,7 @@ def terminal(stage: RealStage, folder: Path) -> Generator[Terminal]:
     finally:
         screen.close()
         stage.kubectl("uncordon", *NODES)
+        stage.kubectl("delete", "lease", "zktui-maintenance", "--ignore-not-found")
         zk_cli(stage, "zk-0", "deleteall", "/hello")
         stage.ready()
 
@@ -127,7 +128,7 @@ def drained_with_nowhere_to_go(stage: RealStage, terminal: Terminal, before: dic
     terminal.wait("DONE", f"{node} is still cordoned", deadline=60)
     eventually("zk-1 to be Pending", lambda: homes(stage).get("zk-1") == "", 30.0)
     terminal.press("Enter")
-    terminal.wait("Ensemble zk", "Pending", "quorum 2/3", "zk-pdb allows 0")
+    terminal.wait("Ensemble zk", "Unschedulable", "quorum 2/3", "zk-pdb allows 0")
     return node
 
 
@@ -169,7 +170,7 @@ def test_the_chapter_on_maintenance(stage: RealStage, terminal: Terminal) -> Non
     terminal.press("Enter")
     terminal.wait("zk-1 started lately", deadline=90)
     assert homes(stage)["zk-1"] == freed
-    terminal.wait("YOURS", f"{third} is drained", "zk-2 can't come back before", deadline=90)
+    terminal.wait("YOURS", f"{third} is drained", "zk-2 has nowhere else to run", deadline=90)
     assert homes(stage)["zk-2"] == ""
     assert cordoned(stage) == {first, second, third} - {freed}
     terminal.press("u")

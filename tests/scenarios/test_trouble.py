@@ -22,11 +22,8 @@ async def troubled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGener
             await cluster.wait_ready()
             yield InProcess(cluster, tmp_path)
         return
-    from tests.e2e.stage import RealStage
-
-    stage = request.getfixturevalue("stage")
-    assert isinstance(stage, RealStage)
-    real = OnStage(stage, stage.cgroup)
+    stage: Stage = request.getfixturevalue("stage")
+    real = OnStage(stage)
     try:
         yield real
     finally:

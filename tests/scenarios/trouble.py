@@ -108,9 +108,8 @@ class InProcess(Troubled):
 class OnStage(Troubled):
     """The real cluster, and a user who has one role of manifests/rbac.yaml, less what is denied."""
 
-    def __init__(self, stage: Stage, cgroup: str, role: str = "zktui-maintain") -> None:
+    def __init__(self, stage: Stage, role: str = "zktui-maintain") -> None:
         self._stage = stage
-        self._cgroup = cgroup
         (self._role,) = (each for each in yaml.safe_load_all(ROLES.read_text()) if each["metadata"]["name"] == role)
         self._role["metadata"]["name"] = USER
         grants: dict[str, Any] = {
@@ -154,13 +153,12 @@ class OnStage(Troubled):
         return json.loads(self._must("get", kind, "-n", "default", "-o", "json"))["items"]
 
     def pid(self, pod: str) -> int:
-        """By its container's variables: a pod's processes are processes of this machine."""
+        """By its container's cgroup: a pod's processes are processes of this machine."""
+        found = next(each for each in self.listed("pods") if each["metadata"]["name"] == pod)
+        container = found["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         for place in Path("/proc").glob("[0-9]*"):
             try:
-                if self._cgroup not in (place / "cgroup").read_text():
-                    continue
-                named = f"HOSTNAME={pod}".encode() in (place / "environ").read_bytes().split(b"\0")
-                if named and (place / "comm").read_text().strip() == "java":
+                if container in (place / "cgroup").read_text() and (place / "comm").read_text().strip() == "java":
                     return int(place.name)
             except (FileNotFoundError, ProcessLookupError):  # it has just ended
                 continue
