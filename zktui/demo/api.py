@@ -16,6 +16,7 @@ from zktui.demo import errors
 from zktui.demo.eviction import evict
 from zktui.demo.listoptions import check_list
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
+from zktui.demo.ownership import APPLY, UPDATE, Writer
 from zktui.demo.patches import APPLY_PATCH
 from zktui.demo.requests import DeleteOptions, RequestInfo, delete_options
 from zktui.demo.reviews import REVIEWS, Authorizer, review
@@ -134,7 +135,7 @@ class Api:
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if info.resource.has_status:
             given.pop("status", None)
-        return Reply(201, self._store.create(info.resource.key, given, dry_run=info.dry_run))
+        return Reply(201, self._store.create(info.resource.key, given, dry_run=info.dry_run, writer=_writer(info)))
 
     def _update(self, info: RequestInfo, body: Any, _type: str) -> Reply:
         key = info.resource.key
@@ -143,18 +144,14 @@ class Api:
                 return self._create(replace(info, name=""), body, "")
             words = "Invalid value: 0: must be specified for an update"
             raise errors.invalid(key, info.name, [("metadata.resourceVersion", "FieldValueInvalid", words)])
-        write = self._store.update_status if info.subresource == "status" else self._store.update
-        return Reply(200, write(info.resource.key, body, dry_run=info.dry_run))
+        if info.subresource == "status":
+            return Reply(200, self._store.update_status(key, body, dry_run=info.dry_run))
+        return Reply(200, self._store.update(key, body, dry_run=info.dry_run, writer=_writer(info)))
 
     def _patch(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
         key = info.resource.key
-        if content_type == APPLY_PATCH and self._store.find(key, info.namespace, info.name) is None:
-            given = thaw(body)
-            metadata = given.setdefault("metadata", {})
-            metadata["name"] = info.name
-            if info.namespace:
-                metadata["namespace"] = info.namespace
-            return self._create(replace(info, name=""), given, "")
+        if content_type == APPLY_PATCH and not info.subresource:
+            return self._apply(info, body)
         changed = self._store.patch(
             key,
             info.namespace,
@@ -163,8 +160,24 @@ class Api:
             patch_type=content_type,
             subresource=info.subresource or None,
             dry_run=info.dry_run,
+            writer=_writer(info),
         )
         return Reply(200, changed)
+
+    def _apply(self, info: RequestInfo, body: Any) -> Reply:
+        """Server-side apply: 201 for a new object."""
+        if not isinstance(body, dict):
+            raise errors.bad_request("error decoding patch: the configuration is not an object")
+        if not info.query.get("fieldManager"):
+            words = "Required value: is required for apply patch"
+            raise errors.invalid("PatchOptions.meta.k8s.io", "", [("fieldManager", "FieldValueRequired", words)])
+        writer = Writer(info.query["fieldManager"], APPLY, info.flag("force"))
+        there = self._store.find(info.resource.key, info.namespace, info.name) is not None
+        config = thaw(cast("Object", body))
+        if info.resource.has_status:
+            config.pop("status", None)
+        applied = self._store.apply(info.resource.key, info.namespace, info.name, config, writer, dry_run=info.dry_run)
+        return Reply(200 if there else 201, applied)
 
     # -- deleting --------------------------------------------------------------------------------------
 
@@ -235,7 +248,13 @@ class Api:
                 else body
             )
             changed = self._store.patch(
-                key, info.namespace, info.name, patch, patch_type=content_type, dry_run=info.dry_run
+                key,
+                info.namespace,
+                info.name,
+                patch,
+                patch_type=content_type,
+                dry_run=info.dry_run,
+                writer=_writer(info),
             )
             return Reply(200, _scale_of(changed))
         fresh = thaw(held)
@@ -243,7 +262,14 @@ class Api:
         version = child(body, "metadata").get("resourceVersion")
         if version:
             meta(fresh)["resourceVersion"] = version
-        return Reply(200, _scale_of(self._store.update(key, fresh, dry_run=info.dry_run)))
+        return Reply(200, _scale_of(self._store.update(key, fresh, dry_run=info.dry_run, writer=_writer(info))))
+
+
+def _writer(info: RequestInfo) -> Writer:
+    """Who writes: as they say, else by the name of their program."""
+    return Writer(
+        info.query.get("fieldManager") or info.agent.partition("/")[0] or "unknown", UPDATE, False, info.subresource
+    )
 
 
 def _scale_of(obj: Object) -> Object:

@@ -27,6 +27,7 @@ from zktui.demo.events import EventRecorder
 from zktui.demo.kubelet import Kubelet
 from zktui.demo.network import Network
 from zktui.demo.objects import Object, is_ready
+from zktui.demo.ownership import Writer
 from zktui.demo.process import ProcessGuard
 from zktui.demo.resources import BY_KIND
 from zktui.demo.server import ApiServer
@@ -160,7 +161,8 @@ class DemoCluster:
         )
         if self._members:
             for entry in with_members(manifest(), self._members):
-                self.store.create(BY_KIND[(entry["apiVersion"], entry["kind"])].key, applied(entry))
+                key = BY_KIND[(entry["apiVersion"], entry["kind"])].key
+                self.store.create(key, applied(entry), writer=Writer("kubectl-client-side-apply"))
 
     async def stop(self) -> None:
         """Stop everything; may be called more than once."""

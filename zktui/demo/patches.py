@@ -1,8 +1,4 @@
-"""The four kinds of patch: JSON (RFC 6902), merge (RFC 7386), strategic merge, and apply.
-
-Server-side apply is taken as a strategic merge of the sent configuration: there is no field ownership here,
-so no conflicts between managers, and leaving a field out does not remove it.
-"""
+"""Three kinds of patch: JSON (RFC 6902), merge (RFC 7386) and strategic merge. Apply has a module of its own."""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     query: dict[str, str] = field(default_factory=dict[str, str])
+    agent: str = ""
+    """The client's User-Agent."""
 
     @property
     def target(self) -> str:
@@ -59,7 +61,7 @@ class RequestInfo:
         return self.query.get(name, "").lower() in ("true", "1")
 
 
-def parse_request(method: str, path: str, query: dict[str, str]) -> RequestInfo | None:
+def parse_request(method: str, path: str, query: dict[str, str], agent: str = "") -> RequestInfo | None:
     """The resource request in ``/api/…`` or ``/apis/…``; None for a path that is none or names nothing served."""
     parts = [part for part in path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":
@@ -77,7 +79,7 @@ def parse_request(method: str, path: str, query: dict[str, str]) -> RequestInfo 
     name, subresource = [*rest[1:], "", ""][:2]
     if subresource and resource.subresource(subresource) is None:
         return None
-    return RequestInfo(_verb(method, name, query), resource, namespace, name, subresource, query)
+    return RequestInfo(_verb(method, name, query), resource, namespace, name, subresource, query, agent)
 
 
 def _verb(method: str, name: str, query: dict[str, str]) -> str:

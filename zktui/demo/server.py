@@ -144,7 +144,8 @@ class ApiServer:
             raise errors.path_forbidden(ANONYMOUS, request.path) if info is None else refusal(ANONYMOUS, info)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        info = parse_request(request.method, request.path, dict(request.query))
+        agent = request.headers.get("User-Agent", "")
+        info = parse_request(request.method, request.path, dict(request.query), agent)
         if info is None:
             return self._serve_document(request)
         self._authorizer.check(info)

@@ -14,12 +14,13 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from zktui.demo import errors, selectors
+from zktui.demo import errors, ownership, selectors
 from zktui.demo.defaults import apply_defaults
 from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted, wrong_uid
 from zktui.demo.history import SIZE, Change, ChangeCallback, History
 from zktui.demo.names import now, random_suffix
-from zktui.demo.objects import Object, children, labels_of, meta, namespace_of
+from zktui.demo.objects import Object, child, children, labels_of, meta, namespace_of
+from zktui.demo.ownership import APPLY, Writer
 from zktui.demo.patches import apply_patch
 from zktui.demo.resources import BY_KEY, Resource
 from zktui.demo.validation import check_identity, check_shape, validate_create, validate_update
@@ -122,8 +123,10 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+    def create(self, resource: str, obj: Object, *, dry_run: bool = False, writer: Writer | None = None) -> Object:
         """Store a new object with uid, creationTimestamp, generation 1 and defaults; returns it as stored.
+
+        Nobody owns its fields but for a ``writer``.
 
         ``metadata.generateName`` is honoured. 404 for an unknown namespace, 409 for a name that is taken,
         422 for an object that isn't valid. ``status`` of the given object is kept (controllers and tests
@@ -147,6 +150,8 @@ class Store:
             metadata["generation"] = 1
         metadata.pop("deletionTimestamp", None)
         metadata.pop("deletionGracePeriodSeconds", None)
+        if writer is not None and writer.operation != APPLY:
+            metadata["managedFields"] = ownership.after_update(None, fresh, writer)
         return self._put("ADDED", info, fresh, None, dry_run)
 
     def _check_namespace(self, info: Resource, metadata: Object) -> None:
@@ -163,7 +168,7 @@ class Store:
             causes = [{"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}]
             raise errors.forbidden(info.key, metadata.get("name", ""), words, causes)
 
-    def update(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+    def update(self, resource: str, obj: Object, *, dry_run: bool = False, writer: Writer | None = None) -> Object:
         """Replace everything but the status; ``metadata.generation`` grows when the spec (or data) changed.
 
         409 when ``metadata.resourceVersion`` (or ``uid``) is given and isn't the current one. An update that
@@ -180,6 +185,12 @@ class Store:
         validate_update(info, fresh, current)
         if fresh.get("spec") != current.get("spec") and "generation" in meta(current):
             meta(fresh)["generation"] = meta(current)["generation"] + 1
+        if writer is not None:
+            given = children(child(obj, "metadata"), "managedFields")
+            if given:
+                meta(fresh)["managedFields"] = given
+            if writer.operation != APPLY:
+                meta(fresh)["managedFields"] = ownership.after_update(current, fresh, writer)
         return self._finish(info, fresh, current, dry_run)
 
     def update_status(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
@@ -246,6 +257,7 @@ class Store:
         patch_type: str,
         subresource: str | None = None,
         dry_run: bool = False,
+        writer: Writer | None = None,
     ) -> Object:
         """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result."""
         current = self.get(resource, ns, name)
@@ -258,7 +270,24 @@ class Store:
             metadata["namespace"] = ns
         if subresource == "status":
             return self.update_status(resource, patched, dry_run=dry_run)
-        return self.update(resource, patched, dry_run=dry_run)
+        return self.update(resource, patched, dry_run=dry_run, writer=writer)
+
+    def apply(
+        self, resource: str, ns: str, name: str, config: Object, writer: Writer, *, dry_run: bool = False
+    ) -> Object:
+        """Server-side apply; creates what is not there. 409 for fields that another manager owns."""
+        info = BY_KEY[resource]
+        current = self.find(resource, ns, name)
+        check_shape(config)
+        metadata = config.setdefault("metadata", {})
+        metadata["name"] = name
+        if ns:
+            metadata["namespace"] = ns
+        applied = ownership.apply(current, config, writer, info.api_version)
+        if current is None:
+            return self.create(resource, applied, dry_run=dry_run, writer=writer)
+        check_identity(info, meta(applied), current)
+        return self.update(resource, applied, dry_run=dry_run, writer=writer)
 
     def _put(self, type_: str, info: Resource, fresh: Object, previous: Object | None, dry_run: bool) -> Object:
         metadata = meta(fresh)
