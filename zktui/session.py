@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zktui.checks.inspector import Inspects
-from zktui.core.ports import Clock, Cluster, LogSource, Members, Place, Probe, Trees
+from zktui.core.ports import Clock, Cluster, LogSource, Members, Objects, Place, Probe, Trees
 from zktui.core.store import Store
 from zktui.maintenance.desk import Desk
 from zktui.settings import Settings
@@ -26,6 +26,8 @@ class Session:
     trees: Trees
     desk: Desk
     inspector: Inspects
+    objects: Objects | None = None
+    """Objects of any kind, to be read and changed; None where there is no API server (frozen views)."""
     probe: Callable[[bool], Probe] | None = None
     """A new probe, not started; with True it also writes."""
     begin: Callable[[], None] = lambda: None

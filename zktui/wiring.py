@@ -209,6 +209,7 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
             inspector=Inspector(
                 Ports(connection.cluster, members, members, connection.objects, connection.executor, clock)
             ),
+            objects=connection.objects,
             probe=probe,
             begin=feeds.start,
         )
