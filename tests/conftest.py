@@ -14,6 +14,7 @@ BY_CHOICE = ("not on the embedded cluster: ", "NODES=kwok: ")
 """How the reason of a skip begins that says nothing about the machine."""
 
 _left_out: list[str] = []
+_failed = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,23 @@ def real_stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         yield playing.ready()
     finally:
         playing.strike()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def as_found(request: pytest.FixtureRequest) -> Generator[None]:
+    """A scenario that failed halfway must not fail all that follow on its cluster."""
+    yield
+    if "stage" in request.fixturenames and request.node.stash.get(_failed, False):
+        from tests.scenarios.play import restore
+
+        restore(request.getfixturevalue("stage"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

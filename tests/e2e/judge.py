@@ -5,7 +5,7 @@ asked for its `srvr` ten times a second at its pod's address; an ordinary client
 once every member serves and the first write is acknowledged, goes on until its input ends (or Ctrl-C), waits until
 every member serves again, looks for all that was acknowledged, and prints its verdict as JSON.
 
-Exit codes: 0 judged, whatever the verdict; 1 there was nothing to judge.
+Exit codes: 0 judged, whatever the verdict; 1 there was nothing to judge, or SIGTERM ended it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import re
 import signal
 import sys
@@ -47,12 +48,18 @@ class Watched:
     def __init__(self, kubectl: str, arguments: list[str], changed: Callable[[], None]) -> None:
         self._command = [kubectl, "get", *arguments, "--watch", "--output-watch-events", "-o", "json"]
         self._changed = changed
+        self._process: asyncio.subprocess.Process | None = None
         self.objects: dict[str, Object] = {}
+
+    def kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     async def follow(self) -> None:
         """Until cancelled."""
         while True:
-            process = await asyncio.create_subprocess_exec(
+            self._process = process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -63,8 +70,7 @@ class Watched:
                 assert process.stdout is not None
                 await self._read(process.stdout)
             finally:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                self.kill()
                 await process.wait()
             await asyncio.sleep(EVERY)
 
@@ -153,7 +159,9 @@ class Judge:
             self._writer = Writer(published(self._slices.objects))
             await asyncio.to_thread(self._writer.start)
             await self._until(lambda: self._written, BEGIN_SECONDS)
-            self._looks.clear()
+            await self._whole(BEGIN_SECONDS)
+            # The first look judged is one at a whole ensemble, however soon after this something is done to it.
+            self._looks[:] = sorted(self._looks, key=lambda look: look.at)[-1:]
             begun()
             await over.wait()
             with contextlib.suppress(TimeoutError):
@@ -169,6 +177,12 @@ class Judge:
                 task.cancel()
             await asyncio.gather(looking, *watching, *self._asking, return_exceptions=True)
         return judge(looks, self._members, replace(writes, gap_begins=writes.gap_begins - looks[0].at))
+
+    def give_up(self) -> None:
+        """End this process now, without a verdict: kazoo's threads would be waited for otherwise."""
+        for watched in (self._pods, self._slices):
+            watched.kill()
+        os._exit(1)
 
     @property
     def _written(self) -> bool:
@@ -233,8 +247,8 @@ def main(arguments: list[str]) -> int:
 async def _until_input_ends(one: Judge) -> Verdict:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, over.set)
+    loop.add_signal_handler(signal.SIGINT, over.set)
+    loop.add_signal_handler(signal.SIGTERM, one.give_up)
 
     def read() -> None:
         sys.stdin.read()

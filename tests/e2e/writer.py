@@ -92,11 +92,18 @@ class Writer:
             else:
                 lost[member] = sorted(promised - found)
         with contextlib.suppress(*FAILURES):
-            self._client.delete(self.root, recursive=True)
+            self._remove()
         self._client.stop()
         self._client.close()
         gap, begins = self._longest_gap()
         return Writes(len(promised), len(self._unanswered), gap, begins, lost, tuple(unchecked))
+
+    def _remove(self) -> None:
+        # Each waited for with a limit: without one, kazoo waits as long as there is no server.
+        names = self._client.get_children_async(self.root).get(timeout=CHECK_SECONDS)
+        for removal in [self._client.delete_async(f"{self.root}/{name}") for name in names]:
+            removal.get(timeout=CHECK_SECONDS)
+        self._client.delete_async(self.root).get(timeout=CHECK_SECONDS)
 
     def _longest_gap(self) -> tuple[float, float]:
         """Its seconds, and when it began (monotonic)."""
@@ -109,8 +116,8 @@ def _children(host: str, path: str) -> set[str] | None:
     client: Any = KazooClient(hosts=host)
     try:
         client.start(timeout=CHECK_SECONDS)
-        client.sync(path)
-        return set(client.get_children(path))
+        client.sync_async(path).get(timeout=CHECK_SECONDS)
+        return set(client.get_children_async(path).get(timeout=CHECK_SECONDS))
     except NoNodeError:
         return set()
     except FAILURES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.scenarios.stage import Stage, eventually, kubectl_program
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "zookeeper.yaml"
 PODS = "/api/v1/namespaces/default/pods"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 STATEFUL_SET = "/apis/apps/v1/namespaces/default/statefulsets/zk"
 
 
@@ -33,6 +35,23 @@ def whole(stage: Stage) -> Any:
     document = _well(stage, 90.0)
     assert not [node["name"] for node in document["nodes"] if node["unschedulable"]], "a cordon was left behind"
     return document["ensembles"][0]
+
+
+def restore(stage: Stage) -> None:
+    """What can be put back after a scenario that failed: no cordon, no maintenance under way, three serving members.
+
+    Leaves it to the next scenario to say that this was not enough.
+    """
+    api = Api(stage.kubeconfig)
+    try:
+        for node in api.get("/api/v1/nodes")["items"]:
+            if node["spec"].get("unschedulable"):
+                api.patch(f"/api/v1/nodes/{node['metadata']['name']}", {"spec": {"unschedulable": None}})
+        api.delete(f"{LEASES}/zktui-maintenance")
+        with contextlib.suppress(AssertionError):
+            _well(stage, 90.0)
+    finally:
+        api.close()
 
 
 def _well(stage: Stage, deadline: float) -> Any:
