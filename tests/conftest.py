@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import cast
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -41,7 +42,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def as_found(request: pytest.FixtureRequest) -> Generator[None]:
     """A scenario that failed halfway must not fail all that follow on its cluster."""
     yield
-    if "stage" in request.fixturenames and request.node.stash.get(_failed, False):
+    scenario = cast(pytest.Item, request.node)  # pyright: ignore[reportUnknownMemberType]  pytest leaves it untyped
+    if "stage" in request.fixturenames and scenario.stash.get(_failed, False):
         from tests.scenarios.play import restore
 
         restore(request.getfixturevalue("stage"))

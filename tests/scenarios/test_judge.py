@@ -17,7 +17,7 @@ def test_an_election(stage: Stage, folder: Path) -> None:
     leader = bench.leader()
     before = bench.members()[leader]
     with judging(bench, folder / "client.log") as judgement:
-        kubectl(stage, "delete", "pod", leader)
+        kubectl(stage, "delete", "pod", "--wait=false", leader)
         bench.moved(before)
 
     verdict = judgement.verdict
@@ -40,7 +40,8 @@ def test_a_majority_that_was_given_up(stage: Stage, folder: Path) -> None:
     leader = bench.leader()
     followers = [member for name, member in bench.members().items() if name != leader]
     with judging(bench, folder / "client.log") as judgement:
-        kubectl(stage, "delete", "pod", *(member.name for member in followers))
+        # kubectl may wait for ever: for a pod that is replaced between its look at the name and its watch of it.
+        kubectl(stage, "delete", "pod", "--wait=false", *(member.name for member in followers))
         for member in followers:
             bench.moved(member)
 
