@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "status":
             return wiring.run_status(settings, arguments.output)
         case "check":
-            return wiring.run_check(settings, arguments.chapters, arguments.output)
+            return wiring.run_check(settings, arguments.chapters, arguments.output, writes=arguments.writes)
         case "maintain":
             return wiring.run_maintain(settings, _request(arguments))
         case "where":

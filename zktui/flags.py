@@ -72,6 +72,12 @@ def _where(target: argparse.ArgumentParser, *, first: bool = False) -> None:
 def _check(target: argparse.ArgumentParser) -> None:
     _where(target)
     target.add_argument("chapters", nargs="*", metavar="CHAPTER", help="number or name (default: all)")
+    target.add_argument(
+        "--writes",
+        action="store_true",
+        help="play sanity's round too, as naming that chapter does: it creates an ephemeral znode through each member, "
+        "reads it through the others, and deletes it",
+    )
     target.add_argument("-o", "--output", choices=("text", "json"), default="text")
 
 

@@ -61,11 +61,11 @@ def run_probe(settings: Settings, request: ProbeRequest) -> int:
     return _headless(settings, lambda session: probe(session, request), poll=False)
 
 
-def run_check(settings: Settings, chapters: Sequence[str], output: str) -> int:
+def run_check(settings: Settings, chapters: Sequence[str], output: str, *, writes: bool = False) -> int:
     """`zktui check`. Returns its exit code; raises ZktuiError."""
     from zktui.headless.check import check
 
-    return _headless(settings, lambda session: check(session, chapters, output))
+    return _headless(settings, lambda session: check(session, chapters, output, writes=writes))
 
 
 def run_where(settings: Settings, output: str) -> int:
@@ -171,6 +171,7 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
     """
     from zktui.ensemble.polling import PodMembers
     from zktui.ensemble.probe import SessionProbe
+    from zktui.ensemble.rounds import MemberRounds
     from zktui.ensemble.tree import SessionTrees
     from zktui.ensemble.watcher import MemberWatcher
 
@@ -207,7 +208,16 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
             trees=SessionTrees(connection.dialer),
             desk=desk,
             inspector=Inspector(
-                Ports(connection.cluster, members, members, connection.objects, connection.executor, clock)
+                Ports(
+                    connection.cluster,
+                    members,
+                    members,
+                    connection.objects,
+                    connection.executor,
+                    MemberRounds(connection.dialer, clock),
+                    clock,
+                ),
+                read_only=settings.read_only,
             ),
             objects=connection.objects,
             probe=probe,

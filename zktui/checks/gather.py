@@ -1,4 +1,6 @@
-"""Gathering what the checks look at: everything at once, nothing changed, every failure kept as not knowing."""
+"""Gathering what the checks look at: everything at once, every failure kept as not knowing. Nothing is changed, save by
+a round, where one is asked for.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ from zktui.checks.places import Places, places
 from zktui.core.documents import Document, number, text
 from zktui.core.documents import objects as objects_in
 from zktui.core.kube import Pod
-from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Where, Words
+from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Rounds, Where, Words
 from zktui.core.quorum import members_of
+from zktui.core.rounds import Round
 from zktui.core.zookeeper import Ensemble, MemberReport
 
 CORE, APPS = "/api/v1", "/apis/apps/v1"
@@ -31,6 +34,7 @@ BUDGETS = Where("/apis/policy/v1", "poddisruptionbudgets")
 WORDS = ("conf", "envi", "srvr")
 WORD_TIMEOUT = 4.0
 COMMAND_TIMEOUT = 8.0
+NOT_PLAYED = "not played: it writes"
 AT_ONCE = 6
 """Commands in containers at one time, over all members: each is a process beside a server that has work to do."""
 
@@ -44,11 +48,15 @@ class Ports:
     words: Words
     objects: Objects
     executor: Executor
+    rounds: Rounds
     clock: Clock
 
 
-async def gather(ensemble: Ensemble, ports: Ports) -> Inventory:
-    """One reading of an ensemble and all around it. Never raises; takes as long as its slowest container."""
+async def gather(ensemble: Ensemble, ports: Ports, *, writes: bool = False) -> Inventory:
+    """One reading of an ensemble and all around it. Never raises; takes as long as its slowest container.
+
+    With `writes` a round is played as well, once everything else has been read.
+    """
     listed = known(await ports.cluster.pods(ensemble.namespace, str(ensemble.statefulset.selector or "")), "pods")
     pods = tuple(sorted((p for p in listed.value or () if ensemble.owns(p)), key=lambda p: p.name))
     running = [p for p in pods if p.phase == "Running" and not p.terminating]
@@ -59,9 +67,11 @@ async def gather(ensemble: Ensemble, ports: Ports) -> Inventory:
         configured = group.create_task(ports.members.config(ensemble, running))
         words = group.create_task(_words(ensemble, running, ports.words))
         first = group.create_task(look.at([(pod, FIRST) for pod in running]))
+        synced = group.create_task(_synced(ensemble, running, ports.members))
     config = known(configured.result(), "configuration")
     hosts = tuple(server.host for server in config.value.servers) if config.value is not None else ()
     inside = await _look_further(ensemble, look, running, first.result(), words.result(), hosts)
+    played = Known(await ports.rounds.play(ensemble, running), "") if writes else Known[Round](None, NOT_PLAYED)
     found = objects.result()
     return Inventory(
         ensemble=ensemble,
@@ -83,6 +93,8 @@ async def gather(ensemble: Ensemble, ports: Ports) -> Inventory:
         revisions=_owned(found["revisions"], ensemble),
         budgets=found["budgets"],
         nodes=found["nodes"],
+        synced=synced.result(),
+        sanity=played,
     )
 
 
@@ -204,6 +216,11 @@ async def _objects(ensemble: Ensemble, objects: Objects) -> dict[str, Known[Docu
 async def _reports(ensemble: Ensemble, pods: Iterable[Pod], members: Members) -> dict[str, MemberReport]:
     reports = await asyncio.gather(*(members.poll(ensemble, pod) for pod in pods))
     return {report.pod.uid: report for report in reports}
+
+
+async def _synced(ensemble: Ensemble, pods: Sequence[Pod], members: Members) -> dict[str, Known[bool]]:
+    replies = await asyncio.gather(*(members.synced_read(ensemble, pod) for pod in pods))
+    return {pod.name: known(reply, "a synced read") for pod, reply in zip(pods, replies, strict=True)}
 
 
 async def _words(ensemble: Ensemble, pods: Sequence[Pod], server: Words) -> dict[tuple[str, str], Known[str]]:

@@ -13,15 +13,21 @@ from zktui.core.zookeeper import Ensemble
 
 class Inspects(Protocol):
     async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
-        """Look now. Never raises: what can't be told is UNKNOWN with its reason."""
+        """Look now, at these chapters (at all when none is named). Never raises: what can't be told is UNKNOWN with its
+        reason, and what was not done is named in `Report.skipped`.
+
+        Nothing is changed, but where SANITY is among the named ones: its round writes a znode through each member and
+        deletes it again.
+        """
         ...
 
 
 class Inspector:
-    """Gathers and judges. Changes nothing, save for what a chapter says of itself (sanity writes and cleans up)."""
-
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, read_only: bool = False) -> None:
+        """`read_only`: no round is played, whatever is named."""
         self._ports = ports
+        self._read_only = read_only
 
     async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
-        return judge(await gather(ensemble, self._ports), chapters)
+        writes = Chapter.SANITY in chapters and not self._read_only
+        return judge(await gather(ensemble, self._ports, writes=writes), chapters)

@@ -10,6 +10,7 @@ from zktui.checks.places import Places
 from zktui.core.documents import Document
 from zktui.core.kube import Pod
 from zktui.core.ports import Answer, Executed, Refused, Reply
+from zktui.core.rounds import Round
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, Member, MemberReport
 
 T = TypeVar("T")
@@ -95,8 +96,10 @@ class Inventory:
     """ControllerRevisions that the StatefulSet owns, oldest first."""
     budgets: Known[Documents] = field(default_factory=Known[Documents])
     nodes: Known[Documents] = field(default_factory=Known[Documents])
-    sanity: Known[object] = field(default_factory=Known[object])
-    """Outcome of the write-and-read round (`zktui.checks.sanity.Round`), when it was asked for."""
+    synced: Mapping[str, Known[bool]] = field(default_factory=dict[str, Known[bool]])
+    """By pod name, whether a `sync` and a read through this member have succeeded."""
+    sanity: Known[Round] = field(default_factory=Known[Round])
+    """The round of writes and reads, where it was asked for: it alone writes."""
 
     def in_pod(self, name: str) -> Inside:
         """What was read in this pod's container; empty (not asked) for one that does not run."""

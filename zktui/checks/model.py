@@ -93,12 +93,25 @@ Rule = Callable[[Inventory], Iterable[Check]]
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A check that was not made, and is therefore neither passed nor failed."""
+
+    code: str
+    chapter: Chapter
+    title: str
+    why: str
+    """Why not, and what makes it: one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All checks of one ensemble, in the order of the chapters."""
 
     namespace: str
     name: str
     checks: tuple[Check, ...] = field(default_factory=tuple)
+    skipped: tuple[Skipped, ...] = ()
+    """Checks of these chapters that were not made; they count for nothing in `result`."""
 
     @property
     def result(self) -> Result:
@@ -106,3 +119,6 @@ class Report:
 
     def of(self, chapter: Chapter) -> tuple[Check, ...]:
         return tuple(c for c in self.checks if c.chapter is chapter)
+
+    def skipped_of(self, chapter: Chapter) -> tuple[Skipped, ...]:
+        return tuple(s for s in self.skipped if s.chapter is chapter)

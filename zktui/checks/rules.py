@@ -11,9 +11,10 @@ from zktui.checks.inventory import Inventory
 from zktui.checks.logging import logging
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
+from zktui.checks.sanity import not_played, sanity
 from zktui.checks.storage import storage
 
-RULES: tuple[Rule, ...] = (identity, discovery, storage, configuration, logging, nodes)
+RULES: tuple[Rule, ...] = (identity, discovery, sanity, storage, configuration, logging, nodes)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:
@@ -21,4 +22,5 @@ def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:
     found: list[Check] = [check for rule in RULES for check in rule(inventory)]
     found.sort(key=lambda check: check.chapter)
     wanted = tuple(check for check in found if not chapters or check.chapter in chapters)
-    return Report(inventory.ensemble.namespace, inventory.ensemble.name, wanted)
+    skipped = tuple(item for item in not_played(inventory) if not chapters or item.chapter in chapters)
+    return Report(inventory.ensemble.namespace, inventory.ensemble.name, wanted, skipped)

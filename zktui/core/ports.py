@@ -15,6 +15,7 @@ from zktui.core.deltas import Batch, Kind
 from zktui.core.documents import Document
 from zktui.core.kube import Budget, Claim, Lease, Node, Pod, PodKey, StatefulSet, Taint, Volume
 from zktui.core.logring import LogCursor, LogLine
+from zktui.core.rounds import Found, Round
 from zktui.core.zookeeper import Children, Ensemble, EnsembleConfig, MemberReport, MemberSessions, Znode
 
 T_co = TypeVar("T_co", covariant=True)
@@ -326,6 +327,30 @@ class Members(Protocol):
 class Words(Protocol):
     async def word(self, ensemble: Ensemble, pod: Pod, word: str, timeout: float = 4.0) -> Reply[str]:
         """One member's reply to a four-letter word. Refused (code 403) where the server has it closed."""
+        ...
+
+
+class Rounds(Protocol):
+    """Writes of zktui's own, each to a new znode of its own in the root, and reads of them through chosen members."""
+
+    async def play(self, ensemble: Ensemble, pods: Sequence[Pod], timeout: float = 10.0) -> Round:
+        """An ephemeral znode through each of the pods, and each of those read through every other pod.
+
+        Everything is deleted before this returns, also when it fails or is cancelled. `timeout` is for each step.
+        Never raises, save that it can be cancelled.
+        """
+        ...
+
+    async def create(self, ensemble: Ensemble, pod: Pod, path: str, data: bytes, timeout: float = 10.0) -> Reply[Found]:
+        """A lasting znode, through this pod. Unanswered: it may be there."""
+        ...
+
+    async def find(self, ensemble: Ensemble, pod: Pod, path: str, timeout: float = 10.0) -> Reply[Found]:
+        """A `sync`, then the znode, through this pod. Refused with code 404: it does not exist."""
+        ...
+
+    async def remove(self, ensemble: Ensemble, pod: Pod, path: str, timeout: float = 10.0) -> Reply[bool]:
+        """Delete it, whatever its version. False: it did not exist."""
         ...
 
 

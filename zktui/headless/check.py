@@ -15,12 +15,18 @@ from zktui.session import Session
 MARKS = {Result.PASS: "✓", Result.WARN: "!", Result.FAIL: "✗", Result.UNKNOWN: "?"}
 
 
-async def check(session: Session, chapters: Sequence[str], output: str = "text") -> int:
+async def check(session: Session, chapters: Sequence[str], output: str = "text", *, writes: bool = False) -> int:
     """Print every check and return the exit code: 0 none fails, 1 one fails, 3 one could not be told.
 
-    A warning does not fail. Raises ZktuiError for an unknown chapter, or when there is no ensemble.
+    A warning does not fail, and what was skipped counts for nothing. `writes` asks for sanity's round too, which naming
+    that chapter does by itself. Raises ZktuiError for an unknown chapter, when there is no ensemble, and for `writes`
+    where nothing may be changed.
     """
     wanted = chapters_of(chapters)
+    if writes and session.settings.read_only:
+        raise UsageError("--writes and --read-only contradict each other.", "Give one of them.")
+    if writes:
+        wanted = (*wanted, Chapter.SANITY) if wanted else tuple(Chapter)
     try:
         await session.store.until(settled, SETTLE)
     except TimeoutError:
@@ -62,16 +68,20 @@ def text(report: Report) -> str:
     lines = [f"{printable(report.namespace)}/{printable(report.name)}   {_tally(report)}"]
     for chapter in Chapter:
         checks = report.of(chapter)
-        if checks:
+        skipped = report.skipped_of(chapter)
+        if checks or skipped:
             lines += ["", f"{int(chapter)}. {chapter.title}"]
         for item in checks:
             lines += _check(item)
+        for left in skipped:
+            lines += [f"  - {printable(left.title)}", f"      skipped: {printable(left.why)}"]
     return "\n".join(lines)
 
 
 def _tally(report: Report) -> str:
     counts = {result: sum(1 for c in report.checks if c.result is result) for result in Result}
-    return ", ".join(f"{count} {result.value}" for result, count in counts.items() if count) or "nothing was checked"
+    words = [f"{count} {result.value}" for result, count in counts.items() if count] or ["nothing was checked"]
+    return ", ".join([*words, *([f"{len(report.skipped)} skipped"] if report.skipped else [])])
 
 
 def _check(item: Check) -> list[str]:
@@ -93,6 +103,10 @@ def document(report: Report) -> dict[str, JsonValue]:
         "name": report.name,
         "result": report.result.value,
         "checks": [_document(item) for item in report.checks],
+        "skipped": [
+            {"code": item.code, "chapter": int(item.chapter), "title": item.title, "message": item.why}
+            for item in report.skipped
+        ],
     }
 
 

@@ -141,6 +141,7 @@ def healthy() -> Inventory:
         config=Known(config(), ""),
         inside={name: inside(number) for number, name in enumerate(NAMES)},
         words={(name, "conf"): Known(conf(number), "") for number, name in enumerate(NAMES)},
+        synced={name: Known(True, "") for name in NAMES},
         services=Known((service(),), ""),
         slices=Known(slices(*pods), ""),
         statefulset=Known({"metadata": {"name": "zk"}, "spec": {}}, ""),

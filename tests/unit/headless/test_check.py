@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zktui.checks.model import Chapter, Check, Evidence, Report, Result
+from zktui.checks.model import Chapter, Check, Evidence, Report, Result, Skipped
 from zktui.errors import UsageError
 from zktui.headless.check import chapters_of, document, exit_code, text
 
@@ -92,3 +92,27 @@ def test_for_programs() -> None:
             "byHand": "kubectl exec zk-1 -- cat myid",
         }
     ]
+    assert found["skipped"] == []
+
+
+def test_what_was_skipped_is_named_and_counts_for_nothing() -> None:
+    left = Skipped("sanity.write", Chapter.SANITY, "A write is acknowledged", "it writes")
+    passing = Check("identity.a", Chapter.IDENTITY, "a", (Evidence("", Result.PASS, "seen"),))
+    found = Report("default", "zk", (passing,), (left,))
+    assert exit_code([found]) == 0
+    assert text(found).splitlines() == [
+        "default/zk   1 pass, 1 skipped",
+        "",
+        "2. Identity",
+        "  ✓ a",
+        "      seen",
+        "",
+        "4. Sanity",
+        "  - A write is acknowledged",
+        "      skipped: it writes",
+    ]
+    assert document(found)["skipped"] == [
+        {"code": "sanity.write", "chapter": 4, "title": "A write is acknowledged", "message": "it writes"}
+    ]
+    # Nothing but what was skipped has shown nothing.
+    assert exit_code([Report("default", "zk", (), (left,))]) == 3
