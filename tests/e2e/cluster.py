@@ -23,6 +23,10 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).parents[2]
 REAL, KWOK = "real", "kwok"
 NODE_SECONDS = 120.0
+SOCKET_PATH = 107
+"""Characters that Linux allows for the path of a socket (sun_path, with its end)."""
+LONGEST_SOCKET = "node-1/kubelet/pods-api/4294967295"
+"""A kubelet makes it below its root folder, and does not start when it can't."""
 LOOPBACK = "127.0.0.1"
 LOOPBACK_SERVICES, LOOPBACK_SERVICE = "10.255.0.0/16", "10.255.0.1"
 """With simulated nodes no packet is ever sent to a Service; the API server wants a range all the same."""
@@ -79,6 +83,8 @@ class Cluster:
             raise RuntimeError(f"{self.folder}: the nodes can't see folders under {', '.join(nodes.HIDDEN)}")
         if self.folder.exists() and any(self.folder.iterdir()):
             raise RuntimeError(f"{self.folder} holds something else; name a folder that is empty or not there")
+        if kind == REAL and len(f"{self.folder}/{LONGEST_SOCKET}") > SOCKET_PATH:
+            raise RuntimeError(f"{self.folder}: too long a path for the kubelet's sockets; name a shorter folder")
         if kind == REAL:
             sweep(say)
         self.folder.mkdir(parents=True, exist_ok=True)
