@@ -217,6 +217,7 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
                     MemberRounds(connection.dialer, clock),
                     clock,
                 ),
+                desk,
                 read_only=settings.read_only,
             ),
             objects=connection.objects,

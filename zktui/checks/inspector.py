@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Protocol
 
+from zktui.checks.foresight import Reviewing, foresee
 from zktui.checks.gather import Ports, gather
+from zktui.checks.inventory import Known
 from zktui.checks.model import Chapter, Report
 from zktui.checks.rules import judge
 from zktui.core.zookeeper import Ensemble
@@ -23,11 +26,18 @@ class Inspects(Protocol):
 
 
 class Inspector:
-    def __init__(self, ports: Ports, *, read_only: bool = False) -> None:
+    def __init__(self, ports: Ports, desk: Reviewing, *, read_only: bool = False) -> None:
         """`read_only`: no round is played, whatever is named."""
         self._ports = ports
+        self._desk = desk
         self._read_only = read_only
 
     async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
         writes = Chapter.SANITY in chapters and not self._read_only
-        return judge(await gather(ensemble, self._ports, writes=writes), chapters)
+        inventory = await gather(ensemble, self._ports, writes=writes)
+        if not chapters or Chapter.MAINTENANCE in chapters:
+            # After the rest: its evidence is judged by its own age, and members that are busy answer late.
+            seen = await foresee(self._desk, inventory.pods)
+            why = "" if seen is not None else "no member is known to be on a node"
+            inventory = replace(inventory, foresight=Known(seen, why))
+        return judge(inventory, chapters)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from zktui.checks.foresight import Foresight
 from zktui.checks.places import Places
 from zktui.core.documents import Document
 from zktui.core.kube import Pod
@@ -100,6 +101,9 @@ class Inventory:
     """By pod name, whether a `sync` and a read through this member have succeeded."""
     sanity: Known[Round] = field(default_factory=Known[Round])
     """The round of writes and reads, where it was asked for: it alone writes."""
+
+    foresight: Known[Foresight] = field(default_factory=Known[Foresight])
+    """What the maintenance engine's own review says."""
 
     def in_pod(self, name: str) -> Inside:
         """What was read in this pod's container; empty (not asked) for one that does not run."""

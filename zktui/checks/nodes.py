@@ -8,13 +8,14 @@ away); well-known labels kubernetes.io/hostname and topology.kubernetes.io/zone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.core.documents import Document, flag, objects, text
 from zktui.core.kube import HOSTNAME_TOPOLOGY, AffinityTerm, Pod, Taint
 from zktui.core.quorum import majority
+from zktui.core.zookeeper import Mode
 
 ZONE = "topology.kubernetes.io/zone"
 OLD_ZONE = "failure-domain.beta.kubernetes.io/zone"
@@ -45,6 +46,13 @@ def voters(inventory: Inventory) -> tuple[Pod, ...] | None:
     ids = {server.myid for server in config.voters}
     servers = ((pod, config.server_of(pod)) for pod in inventory.pods)
     return tuple(pod for pod, server in servers if server is not None and server.myid in ids)
+
+
+def _not_serving(inventory: Inventory) -> tuple[frozenset[str], frozenset[str]]:
+    """Members that say themselves that they do not serve, and those that say nothing. By pod name."""
+    told = {member.pod.name: member.report.mode for member in inventory.members}
+    stopped = (name for name, mode in told.items() if mode in (Mode.LOOKING, Mode.READ_ONLY))
+    return frozenset(stopped), frozenset(name for name, mode in told.items() if mode is Mode.SILENT)
 
 
 def _placement(inventory: Inventory) -> Check:
@@ -89,12 +97,18 @@ def _lost(inventory: Inventory, what: str, place: Mapping[str, str]) -> Check:
         if elsewhere or len(voting) < total:
             absent = f"{total - len(voting)} voters are no pods of this set"
             yield Evidence("", Result.UNKNOWN, f"of no known {what}: {', '.join(elsewhere)}" if elsewhere else absent)
+        stopped, silent = _not_serving(inventory)
         for name in sorted({place[pod.name] for pod in voting if pod.name in place}):
             there = [pod.name for pod in voting if place.get(pod.name) == name]
-            left = total - len(there)
-            words = f"without {what} {name} ({', '.join(there)}) {left} of {total} voters are left"
+            gone = [pod.name for pod in voting if pod.name in stopped | silent and pod.name not in there]
+            left, heard = total - len(there) - len(stopped.intersection(gone)), total - len(there) - len(gone)
+            now = f", since {', '.join(gone)} {'does' if len(gone) == 1 else 'do'} not serve now" if gone else ""
+            words = f"without {what} {name} ({', '.join(there)}) {heard} of {total} voters are left{now}"
             if left < needed:
-                yield Evidence("", bad, f"{words}, and {needed} are needed")
+                yield Evidence("", bad, f"{words}; {needed} are needed")
+            elif heard < needed:
+                # One that does not answer us may serve all the same.
+                yield Evidence("", Result.UNKNOWN, f"{words}, as far as they can be heard; {needed} are needed")
             else:
                 yield Evidence("", Result.PASS, f"{words}, {needed} are enough")
 
@@ -134,8 +148,7 @@ def _anti_affinity(inventory: Inventory) -> Check:
     if any(term.topology_key == HOSTNAME_TOPOLOGY for term in effective):
         found = Evidence("", Result.PASS, "required: no two members on one node, and one that finds none waits")
     elif effective:
-        keys = ", ".join(sorted({term.topology_key for term in effective}))
-        found = Evidence("", Result.PASS, f"required: no two members of one {keys}")
+        found = _by_label(inventory, sorted({term.topology_key for term in effective}))
     elif by_host:
         skew = min(s.max_skew for s in by_host)
         words = f"spread over nodes, at most {skew} apart: two on one node only where no eligible node has fewer"
@@ -158,6 +171,18 @@ def _anti_affinity(inventory: Inventory) -> Check:
         patch=(_patch(inventory),) if found.result in (Result.WARN, Result.FAIL) else (),
         by_hand="kubectl get sts zk -o jsonpath='{.spec.template.spec.affinity}'",
     )
+
+
+def _by_label(inventory: Inventory, keys: Sequence[str]) -> Evidence:
+    """A term says nothing of nodes that lack its label: there it keeps nothing apart."""
+    named = inventory.nodes.value
+    words = f"required: no two members of one {', '.join(keys)}"
+    if named is None:
+        return Evidence("", Result.UNKNOWN, f"{words}; whether the nodes have that label: {inventory.nodes.why}")
+    bare = [text(n, "metadata", "name") for n in named if not any(text(n, "metadata", "labels", k) for k in keys)]
+    if bare:
+        return Evidence("", Result.WARN, f"{words}, but nothing apart on nodes without that label: {', '.join(bare)}")
+    return Evidence("", Result.PASS, words)
 
 
 def _mismatch(terms: Iterable[AffinityTerm], labels: Mapping[str, str]) -> str:

@@ -9,12 +9,13 @@ from zktui.checks.discovery import discovery
 from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
 from zktui.checks.logging import logging
+from zktui.checks.maintenance import maintenance
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
 from zktui.checks.sanity import not_played, sanity
 from zktui.checks.storage import storage
 
-RULES: tuple[Rule, ...] = (identity, discovery, sanity, storage, configuration, logging, nodes)
+RULES: tuple[Rule, ...] = (identity, discovery, sanity, storage, configuration, logging, nodes, maintenance)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

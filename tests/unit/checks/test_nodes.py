@@ -13,7 +13,7 @@ from zktui.checks.model import Check, Result
 from zktui.checks.nodes import nodes
 from zktui.core.kube import AffinityTerm, PodSpec, SpreadConstraint, Toleration
 from zktui.core.labels import Selector
-from zktui.core.zookeeper import EnsembleConfig
+from zktui.core.zookeeper import EnsembleConfig, Member, MemberReport, Mode
 
 HOST = "kubernetes.io/hostname"
 OWN = Selector.of_labels({"app": "zk"})
@@ -68,7 +68,25 @@ def test_two_of_three_on_one_node() -> None:
     assert results(of(inventory, "placement")) == {"zk-0": Result.WARN, "zk-1": Result.WARN, "zk-2": Result.PASS}
     found = of(inventory, "single-node")
     assert [e.result for e in found.evidence] == [Result.FAIL, Result.PASS]
-    assert found.evidence[0].text == ("without node node-1 (zk-0, zk-1) 1 of 3 voters are left, and 2 are needed")
+    assert found.evidence[0].text == ("without node node-1 (zk-0, zk-1) 1 of 3 voters are left; 2 are needed")
+
+
+@pytest.mark.parametrize(
+    ("mode", "result", "words"),
+    [
+        (Mode.LOOKING, Result.FAIL, "1 of 3 voters are left, since zk-2 does not serve now; 2 are needed"),
+        (Mode.SILENT, Result.UNKNOWN, "since zk-2 does not serve now, as far as they can be heard; 2 are needed"),
+        (Mode.FOLLOWER, Result.PASS, "2 of 3 voters are left, 2 are enough"),
+    ],
+)
+def test_a_voter_that_does_not_serve_is_no_one_to_count_on(mode: Mode, result: Result, words: str) -> None:
+    base = healthy()
+    modes = (Mode.LEADER, Mode.FOLLOWER, mode)
+    members = tuple(Member(p, MemberReport(p.key, 0.0, m)) for p, m in zip(base.pods, modes, strict=True))
+    found = of(replace(base, members=members), "single-node")
+    assert [e.result for e in found.evidence] == [result, result, Result.PASS]
+    assert words in found.evidence[0].text
+    assert "(zk-2) 2 of 3 voters are left, 2 are enough" in found.evidence[2].text
 
 
 def test_two_of_five_on_one_node_are_no_fault() -> None:
@@ -141,6 +159,16 @@ def test_what_a_required_rule_guarantees(terms: list[AffinityTerm], result: Resu
     assert found.result is result
     assert words in found.evidence[0].text
     assert bool(found.patch) is (result is not Result.PASS)
+
+
+def test_a_rule_by_a_label_that_nodes_lack_keeps_nothing_apart_there() -> None:
+    zone = "topology.kubernetes.io/zone"
+    inventory = template(document={}, anti_affinity=(AffinityTerm(zone, OWN),))
+    found = of(replace(inventory, nodes=Known((node("node-1", zone="a"), node("node-2")), "")), "anti-affinity")
+    assert found.result is Result.WARN
+    assert found.evidence[0].text.endswith("on nodes without that label: node-2")
+    blind = replace(inventory, nodes=Known[Any](None, "not permitted"))
+    assert of(blind, "anti-affinity").result is Result.UNKNOWN
 
 
 def test_the_patch_selects_the_pods_own_labels() -> None:
