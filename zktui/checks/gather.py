@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from zktui.checks.inventory import Commands, Documents, Inside, Inventory, Known, known
 from zktui.checks.places import Places, places
+from zktui.checks.probes import script_of
 from zktui.core.documents import Document, number, text
 from zktui.core.documents import objects as objects_in
 from zktui.core.kube import Pod
@@ -70,9 +71,11 @@ async def gather(ensemble: Ensemble, ports: Ports, *, writes: bool = False) -> I
         synced = group.create_task(_synced(ensemble, running, ports.members))
     config = known(configured.result(), "configuration")
     hosts = tuple(server.host for server in config.value.servers) if config.value is not None else ()
-    inside = await _look_further(ensemble, look, running, first.result(), words.result(), hosts)
-    played = Known(await ports.rounds.play(ensemble, running), "") if writes else Known[Round](None, NOT_PLAYED)
     found = objects.result()
+    documents = {text(document, "metadata", "name"): document for document in found["pods"].value or ()}
+    scripts = {name: _scripts(document, ensemble.container) for name, document in documents.items()}
+    inside = await _look_further(ensemble, look, running, first.result(), words.result(), hosts, scripts)
+    played = Known(await ports.rounds.play(ensemble, running), "") if writes else Known[Round](None, NOT_PLAYED)
     return Inventory(
         ensemble=ensemble,
         wall=ports.clock.wall(),
@@ -83,7 +86,7 @@ async def gather(ensemble: Ensemble, ports: Ports, *, writes: bool = False) -> I
         inside=inside,
         words=words.result(),
         statefulset=_first(found["statefulset"]),
-        pod_documents={text(document, "metadata", "name"): document for document in found["pods"].value or ()},
+        pod_documents=documents,
         services=found["services"],
         slices=found["slices"],
         claims=found["claims"],
@@ -105,8 +108,10 @@ async def _look_further(
     first: Mapping[str, Commands],
     words: Mapping[tuple[str, str], Known[str]],
     hosts: Sequence[str],
+    scripts: Mapping[str, Mapping[str, tuple[str, ...]]],
 ) -> dict[str, Inside]:
-    """With what the process said of itself: its configuration, its folders, and the names it has to resolve."""
+    """With what the process said of itself: its configuration, its folders, and the names it has to resolve; and with
+    the scripts of its probes."""
     where: dict[str, Places] = {}
     for pod in pods:
         processes = Inside(first[pod.name]).output("processes").value or ""
@@ -118,7 +123,9 @@ async def _look_further(
         conf = words.get((pod.name, "conf"), Known[str]()).value or ""
         processes = Inside(first[pod.name]).output("processes").value or ""
         where[pod.name] = places(ensemble, conf, processes, written)
-    rest = await look.at([(pod, {**_folders(where[pod.name]), **_names(hosts)}) for pod in pods])
+    rest = await look.at(
+        [(pod, {**_folders(where[pod.name]), **_names(hosts), **scripts.get(pod.name, {})}) for pod in pods]
+    )
     return {pod.name: Inside({**first[pod.name], **files[pod.name], **rest[pod.name]}, where[pod.name]) for pod in pods}
 
 
@@ -156,6 +163,13 @@ def _folders(where: Places) -> dict[str, tuple[str, ...]]:
         if where.config_folder or path == where.logging:
             asked[name] = ("cat", path)
     return asked
+
+
+def _scripts(pod: Document, container: str) -> dict[str, tuple[str, ...]]:
+    """The programs that its probes start, where they are named by their path."""
+    own = [c for c in objects_in(pod, "spec", "containers") if text(c, "name") == container]
+    paths = {script_of(c, which) for c in own for which in ("startupProbe", "readinessProbe", "livenessProbe")}
+    return {f"probe {path}": ("cat", path) for path in sorted(paths) if path}
 
 
 def _names(hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -12,10 +12,21 @@ from zktui.checks.logging import logging
 from zktui.checks.maintenance import maintenance
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
+from zktui.checks.process_failure import process_failure
 from zktui.checks.sanity import not_played, sanity
 from zktui.checks.storage import storage
 
-RULES: tuple[Rule, ...] = (identity, discovery, sanity, storage, configuration, logging, nodes, maintenance)
+RULES: tuple[Rule, ...] = (
+    identity,
+    discovery,
+    sanity,
+    storage,
+    configuration,
+    logging,
+    process_failure,
+    nodes,
+    maintenance,
+)
 
 
 def judge(inventory: Inventory, chapters: Collection[Chapter] = ()) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tests.unit.core.facts import config, pod, statefulset
@@ -83,6 +84,7 @@ def inside(number: int) -> Inside:
     commands = {
         "hostname": ran(f"{name}\n"),
         "fqdn": ran(f"{name}.{DOMAIN}\n"),
+        f"probe {PROGRAM}": ran(READY.partition("# Failed lookups")[0]),
         "id": ran("uid=1000(zookeeper) gid=1000(zookeeper) groups=1000(zookeeper)\n"),
         "processes": ran(PS),
         "config": ran(ZOO_CFG),
@@ -129,6 +131,30 @@ def volume(member: str, *hosts: str, reclaim: str = "Delete") -> Mapping[str, An
     return {"metadata": {"name": f"pv-{member}"}, "spec": {"persistentVolumeReclaimPolicy": reclaim, **tied}}
 
 
+READY = (Path(__file__).parents[3] / "manifests" / "zookeeper.yaml").read_text().partition("zookeeper-ready: |\n")[2]
+PROGRAM = "/opt/scripts/zookeeper-ready"
+
+
+def pod_document(**status: Any) -> dict[str, Any]:
+    """A member's pod as the manifest makes it."""
+
+    def probe(*more: str, period: int, failures: int) -> dict[str, Any]:
+        command = [PROGRAM, "2181", *more]
+        return {"exec": {"command": command}, "periodSeconds": period, "failureThreshold": failures}
+
+    container = {
+        "name": "zookeeper",
+        "startupProbe": probe(period=1, failures=120),
+        "readinessProbe": probe("serving", period=2, failures=3),
+        "livenessProbe": probe(period=10, failures=6),
+    }
+    running = {"name": "zookeeper", "restartCount": 0, "state": {"running": {}}, **status}
+    return {
+        "spec": {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "containers": [container]},
+        "status": {"containerStatuses": [running]},
+    }
+
+
 def healthy() -> Inventory:
     spec = ensemble().statefulset.template
     mounts = (("datadir", "/var/lib/zookeeper"), ("scripts", "/opt/scripts"))
@@ -144,7 +170,8 @@ def healthy() -> Inventory:
         synced={name: Known(True, "") for name in NAMES},
         services=Known((service(),), ""),
         slices=Known(slices(*pods), ""),
-        statefulset=Known({"metadata": {"name": "zk"}, "spec": {}}, ""),
+        statefulset=Known({"metadata": {"name": "zk"}, "spec": {"podManagementPolicy": "Parallel"}}, ""),
+        pod_documents={name: pod_document() for name in NAMES},
         claims=Known(tuple(claim(name) for name in NAMES), ""),
         volumes=Known(tuple(volume(name) for name in NAMES), ""),
         nodes=Known(tuple(node(f"node-{n + 1}", zone=f"zone-{n + 1}") for n in range(4)), ""),

@@ -1,0 +1,265 @@
+"""Chapter 9: what becomes of a server that ends, and who notices one that does not answer?
+
+Sources: Kubernetes' tutorial "Handling process failure", "Testing for liveness", "Testing for readiness"; core/v1
+ContainerStatus; the signals of process 1 of a PID namespace (pid_namespaces(7)); docs/maintenance.md for what a
+readiness that means serving asks of its StatefulSet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from zktui.checks.discovery import headless
+from zktui.checks.inventory import Inventory
+from zktui.checks.model import Chapter, Check, Evidence, Result
+from zktui.checks.probes import Asks, Probe, probe_of, script_of
+from zktui.checks.processes import INITS, line_of, processes_in, servers_of
+from zktui.core.documents import Document, child, flag, mapping, number, objects, text
+from zktui.core.kube import Pod
+from zktui.core.text import count, span
+
+RECENT = 3600.0
+"""Seconds for which an exit is news."""
+DAY = 86400.0
+SERVES = "'^Mode: (leader|follower|observer|standalone)'"
+_SIGNALS = {130: "SIGINT", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
+
+
+def process_failure(inventory: Inventory) -> Iterable[Check]:
+    yield _restarts(inventory)
+    yield _liveness(inventory)
+    yield _readiness(inventory)
+    yield _startup(inventory)
+    yield _exits(inventory)
+    yield _tree(inventory)
+
+
+def container_in(inventory: Inventory, pod: Pod) -> Document:
+    """The server's container in the pod's specification; empty where the pod is not known."""
+    found = objects(inventory.pod_documents.get(pod.name, {}), "spec", "containers")
+    nothing: Document = {}
+    return next((c for c in found if text(c, "name") == inventory.ensemble.container), nothing)
+
+
+def _each(inventory: Inventory, judge: Callable[[Pod, Document], Evidence]) -> tuple[Evidence, ...]:
+    """`judge` is given the pod's document."""
+
+    def seen() -> Iterator[Evidence]:
+        for pod in inventory.pods:
+            document = inventory.pod_documents.get(pod.name)
+            if document is None:
+                yield Evidence(pod.name, Result.UNKNOWN, "its pod could not be read")
+            else:
+                yield judge(pod, document)
+
+    return tuple(seen())
+
+
+def _restarts(inventory: Inventory) -> Check:
+    def judge(pod: Pod, document: Document) -> Evidence:
+        policy = text(document, "spec", "restartPolicy") or "Always"
+        return Evidence(pod.name, Result.PASS if policy == "Always" else Result.FAIL, f"restartPolicy {policy}")
+
+    return Check(
+        "process-failure.restart-policy",
+        Chapter.PROCESS_FAILURE,
+        "A server that ends is started again",
+        _each(inventory, judge),
+        "Under another policy than Always a server that ends stays away until somebody makes its pod anew.",
+        by_hand="kubectl get pod zk-0 -o yaml",
+    )
+
+
+def _probe(inventory: Inventory, pod: Pod, which: str) -> Probe:
+    container = container_in(inventory, pod)
+    path = script_of(container, which)
+    script = inventory.in_pod(pod.name).output(f"probe {path}").value if path else None
+    return probe_of(container, which, {path: script} if script else {})
+
+
+def _words(probe: Probe) -> str:
+    if probe.asks is Asks.NOTHING:
+        return probe.asks
+    rhythm = f"every {probe.period} s, {count(probe.failures, 'failure')} to act on"
+    return f"{probe.command} ({rhythm}): {'it tests ' * (probe.asks is not Asks.UNKNOWN)}{probe.asks}"
+
+
+def _liveness(inventory: Inventory) -> Check:
+    results = {Asks.NOTHING: Result.WARN, Asks.SERVING: Result.FAIL, Asks.UNKNOWN: Result.UNKNOWN}
+
+    def judge(pod: Pod, _: Document) -> Evidence:
+        probe = _probe(inventory, pod, "livenessProbe")
+        return Evidence(pod.name, results.get(probe.asks, Result.PASS), _words(probe))
+
+    return Check(
+        "process-failure.liveness",
+        Chapter.PROCESS_FAILURE,
+        "A server that hangs is noticed, and one without a quorum is left alone",
+        _each(inventory, judge),
+        "Without a liveness probe a server that hangs stays as it is. One that tests for serving restarts every member "
+        "that waits for a quorum, and so keeps it from coming back: let it ask ruok, or for any answer to srvr.",
+        by_hand="kubectl exec zk-0 -- rm /usr/bin/zookeeper-ready; kubectl get pod -w -l app=zk",
+    )
+
+
+def _readiness(inventory: Inventory) -> Check:
+    statefulset = inventory.statefulset.value
+    policy = text(statefulset, "spec", "podManagementPolicy") or "OrderedReady"
+    service = headless(inventory)
+    hidden = service is not None and not flag(service, "spec", "publishNotReadyAddresses")
+
+    def judge(pod: Pod, _: Document) -> Evidence:
+        probe = _probe(inventory, pod, "readinessProbe")
+        words = _words(probe)
+        if probe.asks is Asks.UNKNOWN:
+            return Evidence(pod.name, Result.UNKNOWN, words)
+        if probe.asks is not Asks.SERVING:
+            return Evidence(pod.name, Result.WARN, words)
+        if statefulset is not None and policy != "Parallel":
+            why = "under OrderedReady the first member waits for a quorum that is never started"
+            return Evidence(pod.name, Result.FAIL, f"{words}; {why}")
+        if hidden:
+            why = f"service {inventory.ensemble.statefulset.service} hides it from its peers until it serves"
+            return Evidence(pod.name, Result.FAIL, f"{words}; {why}")
+        return Evidence(pod.name, Result.PASS, words)
+
+    found = _each(inventory, judge)
+    weak = any(e.result is Result.WARN for e in found)
+    ready = policy == "Parallel" and not hidden
+    return Check(
+        "process-failure.readiness",
+        Chapter.PROCESS_FAILURE,
+        "Ready means that it serves",
+        found,
+        "A pod that is Ready before it serves (up to 40 s, where others hold its old address) is counted as healthy by "
+        "the budget, which then lets the next one go. Ask srvr for a Mode; that takes podManagementPolicy Parallel, "
+        "which only a new StatefulSet can have (delete it with --cascade=orphan and apply it again), and "
+        "publishNotReadyAddresses.",
+        patch=_patches(inventory) if weak and ready else (),
+        by_hand="kubectl get sts zk -o yaml; kubectl exec zk-0 -- zookeeper-ready 2181",
+    )
+
+
+def _patches(inventory: Inventory) -> tuple[str, ...]:
+    """A readiness that asks for serving, in place of whatever handler there is; it rolls the members."""
+    ensemble = inventory.ensemble
+    ask = f"echo srvr | nc -w 2 127.0.0.1 {ensemble.client_port} | grep -qE {SERVES}"
+    probe = {"exec": {"command": ["sh", "-c", ask]}, "tcpSocket": None, "httpGet": None}
+    container = {"name": ensemble.container, "readinessProbe": probe}
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}}, separators=(",", ":"))
+    quoted = patch.replace("'", "'\\''")
+    return (f"kubectl -n {ensemble.namespace} patch statefulset {ensemble.name} -p '{quoted}'",)
+
+
+def _startup(inventory: Inventory) -> Check:
+    def judge(pod: Pod, _: Document) -> Evidence:
+        startup, liveness = (_probe(inventory, pod, which) for which in ("startupProbe", "livenessProbe"))
+        if startup.asks is not Asks.NOTHING:
+            return Evidence(pod.name, Result.PASS, f"{startup.command}: {startup.patience} s to start in")
+        if liveness.asks is Asks.NOTHING:
+            return Evidence(pod.name, Result.PASS, "no probe ends it while it starts")
+        return Evidence(pod.name, Result.WARN, f"none: liveness leaves it {liveness.patience} s to start in")
+
+    return Check(
+        "process-failure.startup",
+        Chapter.PROCESS_FAILURE,
+        "A server that takes its time to start is left to it",
+        _each(inventory, judge),
+        "A server reads its whole snapshot before it answers anybody. Where that takes longer than liveness waits, it "
+        "is ended in the middle, each time anew; a startupProbe with a large failureThreshold gives it the time.",
+    )
+
+
+def _exits(inventory: Inventory) -> Check:
+    def judge(pod: Pod, document: Document) -> Evidence:
+        statuses = objects(document, "status", "containerStatuses")
+        status = next((s for s in statuses if text(s, "name") == inventory.ensemble.container), None)
+        if status is None:
+            return Evidence(pod.name, Result.UNKNOWN, "its container has no status yet")
+        return _exit(pod.name, status, inventory.wall)
+
+    return Check(
+        "process-failure.exits",
+        Chapter.PROCESS_FAILURE,
+        "No server has ended of late",
+        _each(inventory, judge),
+        "What it said last stands in kubectl logs POD --previous. OOMKilled: heap and what the JVM takes beside it are "
+        "more than the limit. Exit code 143 and 137 come from outside: a probe, an operator, or the kubelet.",
+        by_hand="kubectl get pod -w -l app=zk",
+    )
+
+
+def _exit(member: str, status: Document, wall: float) -> Evidence:
+    restarts = number(status, "restartCount") or 0
+    now_ended = mapping(status, "state", "terminated")
+    last = now_ended or mapping(status, "lastState", "terminated")
+    waiting = text(status, "state", "waiting", "reason")
+    if not last:
+        if waiting not in ("", "ContainerCreating", "PodInitializing"):
+            return Evidence(member, Result.FAIL, waiting)
+        if restarts:
+            return Evidence(member, Result.PASS, f"{count(restarts, 'restart')}, the last too long ago to be told of")
+        return Evidence(member, Result.PASS, "it has never ended")
+    ended = _seconds(text(last, "finishedAt"))
+    age = wall - ended if ended is not None else 0.0
+    times = f"{count(restarts, 'restart')}, the last end" if restarts else "it has ended"
+    when = f" {span(age)} ago" if ended is not None else ""
+    words = f"{times}{when}: {exit_words(last)}"
+    if now_ended or waiting == "CrashLoopBackOff":
+        return Evidence(member, Result.FAIL, f"{waiting or 'it does not run'}; {words}")
+    if text(last, "reason") == "OOMKilled" and age < DAY:
+        return Evidence(member, Result.FAIL, words)
+    return Evidence(member, Result.WARN if age < RECENT else Result.PASS, words)
+
+
+def exit_words(ended: Document) -> str:
+    """A ContainerStateTerminated in a few words: `Error, exit code 143 (SIGTERM)`."""
+    code = number(ended, "exitCode")
+    named = f" ({_SIGNALS[code]})" if code in _SIGNALS else ""
+    said = text(ended, "message").strip().splitlines()
+    return f"{text(ended, 'reason') or 'ended'}, exit code {code}{named}{': ' + said[-1] if said else ''}"
+
+
+def _seconds(stamp: str) -> float | None:
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return None
+
+
+def _tree(inventory: Inventory) -> Check:
+    def judge(pod: Pod, document: Document) -> Evidence:
+        told = inventory.in_pod(pod.name).output("processes")
+        if told.value is None:
+            return Evidence(pod.name, Result.UNKNOWN, told.why)
+        grace = child(document, "spec", "terminationGracePeriodSeconds")
+        return _line(pod.name, told.value, grace)
+
+    return Check(
+        "process-failure.tree",
+        Chapter.PROCESS_FAILURE,
+        "The server hears when it is to end",
+        _each(inventory, judge),
+        "Process 1 gets the SIGTERM of a pod that is to end, and a shell there keeps it to itself: the server is "
+        "killed once its grace is over, and each drain and restart takes as long. Begin the command with exec.",
+        by_hand="kubectl exec zk-0 -- ps -ef",
+    )
+
+
+def _line(member: str, listing: str, grace: object) -> Evidence:
+    processes = processes_in(listing)
+    servers = servers_of(processes)
+    if not processes:
+        return Evidence(member, Result.UNKNOWN, "what ps prints there is not understood")
+    if len(servers) != 1:
+        return Evidence(member, Result.FAIL, f"{len(servers)} ZooKeeper servers among {len(processes)} processes")
+    line = line_of(processes, servers[0])
+    shown = " > ".join(f"{p.pid} {p.program}" for p in line)
+    first = line[0]
+    words = f"{shown}, user {servers[0].user}"
+    if first.is_server or first.program in INITS:
+        return Evidence(member, Result.PASS, words)
+    after = f": SIGTERM ends at {first.program}, and the kubelet kills after {grace or 30} s"
+    return Evidence(member, Result.WARN, words + after)
