@@ -148,7 +148,7 @@ def pod_document(**status: Any) -> dict[str, Any]:
         "readinessProbe": probe("serving", period=2, failures=3),
         "livenessProbe": probe(period=10, failures=6),
     }
-    running = {"name": "zookeeper", "restartCount": 0, "state": {"running": {}}, **status}
+    running: dict[str, Any] = {"name": "zookeeper", "restartCount": 0, "state": {"running": {}}, **status}
     return {
         "spec": {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "containers": [container]},
         "status": {"containerStatuses": [running]},
