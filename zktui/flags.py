@@ -85,7 +85,8 @@ def _maintain(target: argparse.ArgumentParser) -> None:
     _where(target)
     target.add_argument("nodes", nargs="*", metavar="NODE")
     target.add_argument("-l", "--selector", default="", metavar="SELECTOR", help="also the nodes with these labels")
-    target.add_argument("--ensemble-nodes", action="store_true", help="also every node that carries a member")
+    carrying = "also every node that carries a member, and an empty one that has to take one since no other can"
+    target.add_argument("--ensemble-nodes", action="store_true", help=carrying)
     target.add_argument("--plan", action="store_true", help="print the review and change nothing: 0 go, 3 no-go")
     target.add_argument("--explain", action="store_true", help="with --plan: every finding, landing, gate and step")
     target.add_argument("-y", "--yes", action="store_true", help="do not ask before beginning; no gate is skipped")

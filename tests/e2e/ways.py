@@ -161,8 +161,10 @@ def by_hand(bench: Bench, _: Path) -> Took:
 
 
 def headless(bench: Bench, folder: Path) -> Took:
-    """zktui without a screen, for the empty node and all that carry the ensemble."""
-    command = ("maintain", bench.spare(), "--ensemble-nodes", "--yes", "--hold", "0", "-o", "jsonl")
+    """zktui without a screen, for all nodes that carry the ensemble: the empty one will, since the first member that
+    goes has no other.
+    """
+    command = ("maintain", "--ensemble-nodes", "--yes", "--hold", "0", "-o", "jsonl")
     began = time.monotonic()
     ended = bench.stage.zktui(*command, timeout=LONGEST)
     took = time.monotonic()

@@ -94,9 +94,14 @@ class Desk:
                 yield Finding(Level.STOP, text, "zktui where", "unfinished")
 
     async def nodes_for(self, selector: str = "", *, ensemble_nodes: bool = False) -> tuple[str, ...]:
-        """Nodes with these labels (kubectl's grammar), and those that carry a known ensemble. Raises NoNodes."""
+        """Nodes with these labels (kubectl's grammar), and those that carry a known ensemble. Raises NoNodes.
+
+        Those are the nodes with a member now, and any that will have to take one since no other can.
+        """
         known = tuple(e.ensemble for e in self._view().ensembles)
-        return await choose_nodes(self._cluster, known, selector, ensemble_nodes=ensemble_nodes)
+        return await choose_nodes(
+            self._cluster, self._members, self._clock, known, selector, ensemble_nodes=ensemble_nodes
+        )
 
     def begin(self, plan: Plan, note: str = "") -> Engine:
         """Open the journal and start `task`. Needs a running event loop. `note` is for whoever reads of the run.

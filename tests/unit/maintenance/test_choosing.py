@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.maintenance.fakes import Bench, bench
+from zktui.core.kube import Taint
 from zktui.maintenance.refusals import NoNodes
 
 
@@ -20,13 +21,33 @@ async def test_nodes_are_found_by_label_in_the_order_of_their_numbers(tmp_path: 
     assert found == ("node-2", "node-10")
 
 
-async def test_every_node_that_carries_a_member_is_found(tmp_path: Path) -> None:
-    assert await nodes_for(bench(tmp_path), ensemble_nodes=True) == ("node-1", "node-2", "node-3")
+@pytest.mark.parametrize("spare", [0, 2, 8])
+async def test_every_node_that_carries_a_member_is_found_and_none_that_only_could(tmp_path: Path, spare: int) -> None:
+    assert await nodes_for(bench(tmp_path, spare=spare), ensemble_nodes=True) == ("node-1", "node-2", "node-3")
+
+
+async def test_an_empty_node_that_has_to_take_a_member_is_among_them(tmp_path: Path) -> None:
+    """Else a member would be left on the one node that was not maintained."""
+    assert await nodes_for(bench(tmp_path), ensemble_nodes=True) == ("node-1", "node-2", "node-3", "node-4")
+
+
+@pytest.mark.parametrize("which", ["cordoned", "not ready", "of another pool"])
+async def test_an_empty_node_that_can_take_no_member_is_not_among_them(tmp_path: Path, which: str) -> None:
+    table = bench(tmp_path)
+    node = table.world.nodes["node-4"]
+    match which:
+        case "cordoned":
+            node.unschedulable = True
+        case "not ready":
+            node.ready = False
+        case _:
+            node.taints = (Taint("example.com/pool", "NoSchedule"),)
+    assert await nodes_for(table, ensemble_nodes=True) == ("node-1", "node-2", "node-3")
 
 
 async def test_both_are_joined(tmp_path: Path) -> None:
-    found = await nodes_for(bench(tmp_path), "kubernetes.io/hostname=node-4", ensemble_nodes=True)
-    assert found == ("node-1", "node-2", "node-3", "node-4")
+    found = await nodes_for(bench(tmp_path, spare=2), "kubernetes.io/hostname=node-5", ensemble_nodes=True)
+    assert found == ("node-1", "node-2", "node-3", "node-5")
 
 
 @pytest.mark.parametrize(
