@@ -34,6 +34,7 @@ from zktui.demo.tables import included, partial_metadata, table
 from zktui.demo.watch import Watch
 
 Interceptor = Callable[[RequestInfo, web.Request], Awaitable[None]]
+Eavesdropper = Callable[[RequestInfo, web.Request, int], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STREAMS = {"log": serve_logs, "exec": serve_exec, "portforward": serve_portforward}
 MAX_BODY = 3 * 1024 * 1024
@@ -48,12 +49,15 @@ class ApiServer:
 
     ``intercept`` takes coroutine functions called with each request for a resource before it is carried out:
     they may wait, raise an :class:`ApiError`, or close ``request.transport``, and so rehearse a server in
-    trouble. ``bookmark_seconds`` is the time between the bookmarks of an idle watch.
+    trouble. ``overhear`` takes such functions for after it was carried out or refused, with the HTTP code of the
+    reply that is about to be sent: an audit, or a reply that gets lost. ``bookmark_seconds`` is the time between
+    the bookmarks of an idle watch.
     """
 
     def __init__(self, store: Store, runtime: PodRuntime, *, bookmark_seconds: float = 60) -> None:
         self.token = secrets.token_urlsafe(32)
         self.intercept: list[Interceptor] = []
+        self.overhear: list[Eavesdropper] = []
         self._store = store
         self._runtime = runtime
         self._bookmark_seconds = bookmark_seconds
@@ -158,7 +162,17 @@ class ApiServer:
         if stream is not None:
             return await self._serve_stream(request, info, stream)
         form = answer_form(request.headers.get("Accept", ""))
-        return _answer(info, form, await self._api.handle(info, await _body(request, info), request.content_type))
+        try:
+            reply = await self._api.handle(info, await _body(request, info), request.content_type)
+        except ApiError as why:
+            await self._tell(info, request, why.code)
+            raise
+        await self._tell(info, request, reply.code)
+        return _answer(info, form, reply)
+
+    async def _tell(self, info: RequestInfo, request: web.Request, code: int) -> None:
+        for eavesdropper in self.overhear:
+            await eavesdropper(info, request, code)
 
     async def _serve_stream(self, request: web.Request, info: RequestInfo, stream: Any) -> web.StreamResponse:
         if info.verb not in ("get", "create"):

@@ -356,6 +356,23 @@ async def test_a_server_in_trouble(call: Call, server: ApiServer) -> None:
     assert (await call("GET", PODS))[0] == 200
 
 
+async def test_an_audit_hears_what_was_carried_out_and_a_reply_can_get_lost(call: Call, server: ApiServer) -> None:
+    heard: list[tuple[str, str, int]] = []
+
+    async def overhear(info: RequestInfo, request: web.Request, code: int) -> None:
+        heard.append((info.verb, info.name, code))
+        if info.verb == "create":
+            assert request.transport is not None
+            request.transport.abort()
+
+    server.overhear.append(overhear)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await call("POST", "/api/v1/namespaces", {"metadata": {"name": "lost"}})
+    assert (await call("GET", "/api/v1/namespaces/lost"))[0] == 200, "its reply was lost, and it was carried out"
+    assert (await call("GET", "/api/v1/namespaces/never"))[0] == 404
+    assert heard == [("create", "", 201), ("get", "lost", 200), ("get", "never", 404)]
+
+
 async def test_two_servers_side_by_side_and_stopping_twice(server: ApiServer, store: Store, runtime: Any) -> None:
     other = ApiServer(store, runtime)
     await other.start()
