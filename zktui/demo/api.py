@@ -9,19 +9,17 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zktui.demo import errors
 from zktui.demo.eviction import evict
 from zktui.demo.listoptions import check_list
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
-from zktui.demo.ownership import APPLY, UPDATE, Writer
-from zktui.demo.patches import APPLY_PATCH
 from zktui.demo.requests import DeleteOptions, RequestInfo, delete_options
 from zktui.demo.reviews import REVIEWS, Authorizer, review
-from zktui.demo.store import Store, thaw
-from zktui.demo.tables import selector_text
+from zktui.demo.store import Store
+from zktui.demo.writes import Writes, Written, scale_of
 
 STALE_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list "
@@ -33,9 +31,6 @@ STALE_CONTINUE = (
 RETURNS_OBJECT = frozenset({"pods", "services", "persistentvolumeclaims", "persistentvolumes", "serviceaccounts"})
 """Resources whose deletion answers with the object; the others answer with a Status."""
 
-LEASES = "leases.coordination.k8s.io"
-"""A resource whose updates may create, and must name the version that they change."""
-
 PERMANENT = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -46,6 +41,7 @@ class Reply:
     code: int
     body: Object
     items: list[Object] | None = None
+    warnings: list[str] = field(default_factory=list[str])
 
 
 class Api:
@@ -54,6 +50,7 @@ class Api:
     def __init__(self, store: Store, authorizer: Authorizer) -> None:
         self._store = store
         self._authorizer = authorizer
+        self._writes = Writes(store)
 
     async def handle(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
         """Carry out one request; 405 for a verb that the resource or its subresource doesn't have."""
@@ -130,54 +127,13 @@ class Api:
             return Reply(201, review(info.resource, body, self._authorizer))
         if info.name:
             raise errors.method_not_allowed()
-        given = thaw(body)
-        if meta(given).get("resourceVersion"):
-            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
-        if info.resource.has_status:
-            given.pop("status", None)
-        return Reply(201, self._store.create(info.resource.key, given, dry_run=info.dry_run, writer=_writer(info)))
+        return _reply(self._writes.create(info, body))
 
     def _update(self, info: RequestInfo, body: Any, _type: str) -> Reply:
-        key = info.resource.key
-        if key == LEASES and not child(cast("Object", body), "metadata").get("resourceVersion"):
-            if self._store.find(key, info.namespace, info.name) is None:
-                return self._create(replace(info, name=""), body, "")
-            words = "Invalid value: 0: must be specified for an update"
-            raise errors.invalid(key, info.name, [("metadata.resourceVersion", "FieldValueInvalid", words)])
-        if info.subresource == "status":
-            return Reply(200, self._store.update_status(key, body, dry_run=info.dry_run))
-        return Reply(200, self._store.update(key, body, dry_run=info.dry_run, writer=_writer(info)))
+        return _reply(self._writes.update(info, body))
 
     def _patch(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
-        key = info.resource.key
-        if content_type == APPLY_PATCH and not info.subresource:
-            return self._apply(info, body)
-        changed = self._store.patch(
-            key,
-            info.namespace,
-            info.name,
-            body,
-            patch_type=content_type,
-            subresource=info.subresource or None,
-            dry_run=info.dry_run,
-            writer=_writer(info),
-        )
-        return Reply(200, changed)
-
-    def _apply(self, info: RequestInfo, body: Any) -> Reply:
-        """Server-side apply: 201 for a new object."""
-        if not isinstance(body, dict):
-            raise errors.bad_request("error decoding patch: the configuration is not an object")
-        if not info.query.get("fieldManager"):
-            words = "Required value: is required for apply patch"
-            raise errors.invalid("PatchOptions.meta.k8s.io", "", [("fieldManager", "FieldValueRequired", words)])
-        writer = Writer(info.query["fieldManager"], APPLY, info.flag("force"))
-        there = self._store.find(info.resource.key, info.namespace, info.name) is not None
-        config = thaw(cast("Object", body))
-        if info.resource.has_status:
-            config.pop("status", None)
-        applied = self._store.apply(info.resource.key, info.namespace, info.name, config, writer, dry_run=info.dry_run)
-        return Reply(200 if there else 201, applied)
+        return _reply(self._writes.patch(info, body, content_type))
 
     # -- deleting --------------------------------------------------------------------------------------
 
@@ -237,54 +193,13 @@ class Api:
         return Reply(201, errors.success(code=201))
 
     def _scale(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
-        key = info.resource.key
-        held = self._store.get(key, info.namespace, info.name)
         if info.verb == "get":
-            return Reply(200, _scale_of(held))
-        if info.verb == "patch":
-            patch = (
-                {"spec": {"replicas": child(cast("Object", body), "spec").get("replicas")}}
-                if isinstance(body, dict)
-                else body
-            )
-            changed = self._store.patch(
-                key,
-                info.namespace,
-                info.name,
-                patch,
-                patch_type=content_type,
-                dry_run=info.dry_run,
-                writer=_writer(info),
-            )
-            return Reply(200, _scale_of(changed))
-        fresh = thaw(held)
-        fresh["spec"]["replicas"] = int(child(body, "spec").get("replicas") or 0)
-        version = child(body, "metadata").get("resourceVersion")
-        if version:
-            meta(fresh)["resourceVersion"] = version
-        return Reply(200, _scale_of(self._store.update(key, fresh, dry_run=info.dry_run, writer=_writer(info))))
+            return Reply(200, scale_of(self._store.get(info.resource.key, info.namespace, info.name)))
+        return Reply(200, scale_of(self._writes.scale(info, body, content_type)))
 
 
-def _writer(info: RequestInfo) -> Writer:
-    """Who writes: as they say, else by the name of their program."""
-    return Writer(
-        info.query.get("fieldManager") or info.agent.partition("/")[0] or "unknown", UPDATE, False, info.subresource
-    )
-
-
-def _scale_of(obj: Object) -> Object:
-    copied = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    status = {
-        "replicas": child(obj, "status").get("replicas") or 0,
-        "selector": selector_text(child(obj, "spec", "selector")),
-    }
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {field: meta(obj)[field] for field in copied},
-        "spec": {"replicas": child(obj, "spec").get("replicas") or 0},
-        "status": status,
-    }
+def _reply(written: Written) -> Reply:
+    return Reply(written.code, written.obj, warnings=written.warnings)
 
 
 # -- continue tokens: the version of the first page, and the last object that was sent -------------------

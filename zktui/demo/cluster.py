@@ -24,10 +24,10 @@ from zktui.demo.controllers.scheduler import Scheduler
 from zktui.demo.controllers.statefulset import StatefulSetController
 from zktui.demo.discovery import VERSION
 from zktui.demo.events import EventRecorder
+from zktui.demo.fieldmanager import LAST_APPLIED, Manager
 from zktui.demo.kubelet import Kubelet
 from zktui.demo.network import Network
 from zktui.demo.objects import Object, is_ready
-from zktui.demo.ownership import Writer
 from zktui.demo.process import ProcessGuard
 from zktui.demo.resources import BY_KIND
 from zktui.demo.server import ApiServer
@@ -35,7 +35,9 @@ from zktui.demo.state_folder import StateFolder
 from zktui.demo.store import Store
 
 CONTEXT = "zktui-demo"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+CLIENT_SIDE = "kubectl-client-side-apply"
+"""How kubectl signs an ``apply`` that is not server-side; it takes such fields over when it applies there."""
+
 NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE)
 
 
@@ -161,8 +163,9 @@ class DemoCluster:
         )
         if self._members:
             for entry in with_members(manifest(), self._members):
-                key = BY_KIND[(entry["apiVersion"], entry["kind"])].key
-                self.store.create(key, applied(entry), writer=Writer("kubectl-client-side-apply"))
+                self.store.create(
+                    BY_KIND[(entry["apiVersion"], entry["kind"])].key, applied(entry), manager=Manager(CLIENT_SIDE)
+                )
 
     async def stop(self) -> None:
         """Stop everything; may be called more than once."""

@@ -1,4 +1,4 @@
-"""Three kinds of patch: JSON (RFC 6902), merge (RFC 7386) and strategic merge. Apply has a module of its own."""
+"""The patches of an object: JSON (RFC 6902), merge (RFC 7386) and strategic merge."""
 
 from __future__ import annotations
 
@@ -8,33 +8,13 @@ from typing import Any, cast
 from zktui.demo import errors
 from zktui.demo.objects import Object, children
 from zktui.demo.resources import Resource
+from zktui.demo.schema import Type, of, part_of
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]
-
-# Lists that a strategic merge joins by a key; every other list is replaced. From the patchMergeKey tags of
-# the API types; ports depend on the kind (see _merge_key).
-MERGE_KEYS = {
-    "addresses": "type",
-    "conditions": "type",
-    "containers": "name",
-    "env": "name",
-    "ephemeralContainers": "name",
-    "hostAliases": "ip",
-    "imagePullSecrets": "name",
-    "initContainers": "name",
-    "ownerReferences": "uid",
-    "podIPs": "ip",
-    "taints": "key",
-    "topologySpreadConstraints": "topologyKey",
-    "volumeDevices": "devicePath",
-    "volumeMounts": "mountPath",
-    "volumes": "name",
-}
-MERGED_PRIMITIVES = frozenset({"finalizers"})
 
 
 def apply_patch(info: Resource, obj: Object, media_type: str, body: Any) -> Object:
@@ -50,7 +30,7 @@ def apply_patch(info: Resource, obj: Object, media_type: str, body: Any) -> Obje
         raise errors.bad_request("error decoding patch: json: cannot unmarshal array into an object")
     if media_type == MERGE_PATCH:
         return merge_patch(target, body)
-    return _strategic(target, cast("Object", body), info)
+    return _strategic(target, cast("Object", body), of(info))
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -69,13 +49,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 # -- strategic merge -----------------------------------------------------------------------------------
 
 
-def _merge_key(field: str, info: Resource) -> str | None:
-    if field == "ports":
-        return "port" if info.plural == "services" else "containerPort"
-    return MERGE_KEYS.get(field)
-
-
-def _strategic(target: Object, patch: Object, info: Resource) -> Object:
+def _strategic(target: Object, patch: Object, kind: Type | None) -> Object:
     if patch.get("$patch") == "replace":
         return {key: copy.deepcopy(value) for key, value in patch.items() if key != "$patch"}
     if "$retainKeys" in patch:
@@ -95,20 +69,22 @@ def _strategic(target: Object, patch: Object, info: Resource) -> Object:
                 target.pop(key, None)
             else:
                 held = target.get(key)
-                target[key] = _strategic(cast("Object", held) if isinstance(held, dict) else {}, part, info)
+                inside = cast("Object", held) if isinstance(held, dict) else {}
+                target[key] = _strategic(inside, part, part_of(kind, key))
         elif isinstance(value, list):
-            target[key] = _merge_list(key, children(target, key), cast("list[Any]", value), info)
+            target[key] = _merge_list(children(target, key), cast("list[Any]", value), part_of(kind, key))
         else:
             target[key] = value
     return target
 
 
-def _merge_list(field: str, held: list[Any], patch: list[Any], info: Resource) -> list[Any]:
-    if field in MERGED_PRIMITIVES:
-        return [*held, *(entry for entry in patch if entry not in held)]
-    key = _merge_key(field, info)
-    if key is None:
+def _merge_list(held: list[Any], patch: list[Any], kind: Type | None) -> list[Any]:
+    """A list that has keys is merged by the first of them, a set as such; every other list is replaced."""
+    if kind is None or kind.kind != "list" or not kind.merged:
         return copy.deepcopy(patch)
+    if kind.is_set:
+        return [*held, *(entry for entry in patch if entry not in held)]
+    key = kind.keys[0]
     if {"$patch": "replace"} in patch:
         return [copy.deepcopy(entry) for entry in patch if entry != {"$patch": "replace"}]
     merged = list(held)
@@ -118,9 +94,9 @@ def _merge_list(field: str, held: list[Any], patch: list[Any], info: Resource) -
             if place is not None:
                 del merged[place]
         elif place is None:
-            merged.append(_strategic({}, entry, info))
+            merged.append(_strategic({}, entry, kind.item))
         else:
-            merged[place] = _strategic(merged[place], entry, info)
+            merged[place] = _strategic(merged[place], entry, kind.item)
     return merged
 
 

@@ -26,7 +26,7 @@ class RequestInfo:
     """A request for a resource, as the authorizer and the handlers see it.
 
     ``verb`` is Kubernetes' (get, list, watch, create, update, patch, delete, deletecollection);
-    ``namespace`` is empty for all namespaces and for cluster-scoped resources.
+    ``namespace`` is empty for all namespaces and for cluster-scoped resources; ``agent`` is the User-Agent.
     """
 
     verb: str
@@ -36,7 +36,6 @@ class RequestInfo:
     subresource: str = ""
     query: dict[str, str] = field(default_factory=dict[str, str])
     agent: str = ""
-    """The client's User-Agent."""
 
     @property
     def target(self) -> str:
@@ -124,7 +123,9 @@ async def read_body(request: web.Request, kind: str = "") -> Any:
     if request.content_type.endswith("protobuf"):
         return protobuf.decode(raw)
     try:
-        return yaml.safe_load(raw) if request.content_type.endswith("yaml") else json.loads(raw)
+        # What is said to be YAML mostly is JSON.
+        written = request.content_type.endswith("yaml") and not raw.lstrip().startswith(b"{")
+        return yaml.safe_load(raw) if written else json.loads(raw)
     except (ValueError, yaml.YAMLError) as why:
         wanted = f"the object provided is unrecognized (must be of type {kind}): " if kind else ""
         text = raw[:100].decode("utf-8", "replace")

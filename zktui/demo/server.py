@@ -234,7 +234,7 @@ async def _body(request: web.Request, info: RequestInfo) -> Any:
 def _answer(info: RequestInfo, form: str, reply: Reply) -> web.Response:
     """The reply as the client wants it: whole, as a Table, or only the metadata."""
     body = reply.body
-    warned = warnings.of_request(info.resource)
+    warned = warnings.of_request(info.resource) + reply.warnings
     if info.verb in ("create", "update", "patch") and not info.subresource:
         warned += warnings.of_object(info.resource, body)
     if body.get("kind") == "Status" or not form or info.verb not in ("get", "list"):

@@ -14,13 +14,13 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from zktui.demo import errors, ownership, selectors
+from zktui.demo import errors, selectors
 from zktui.demo.defaults import apply_defaults
 from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted, wrong_uid
+from zktui.demo.fieldmanager import Manager, apply, same, taken_over, track
 from zktui.demo.history import SIZE, Change, ChangeCallback, History
 from zktui.demo.names import now, random_suffix
-from zktui.demo.objects import Object, child, children, labels_of, meta, namespace_of
-from zktui.demo.ownership import APPLY, Writer
+from zktui.demo.objects import Object, children, labels_of, meta, namespace_of
 from zktui.demo.patches import apply_patch
 from zktui.demo.resources import BY_KEY, Resource
 from zktui.demo.validation import check_identity, check_shape, validate_create, validate_update
@@ -32,6 +32,9 @@ GENERATIONS = frozenset(
     }
 )
 """Resources whose objects count the changes of their spec."""
+
+CONTROLLERS = "kube-controller-manager"
+"""Who changes objects from within, where account is kept of it."""
 
 
 def thaw(obj: Object) -> Object:
@@ -123,14 +126,13 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    def create(self, resource: str, obj: Object, *, dry_run: bool = False, writer: Writer | None = None) -> Object:
+    def create(self, resource: str, obj: Object, *, dry_run: bool = False, manager: Manager | None = None) -> Object:
         """Store a new object with uid, creationTimestamp, generation 1 and defaults; returns it as stored.
-
-        Nobody owns its fields but for a ``writer``.
 
         ``metadata.generateName`` is honoured. 404 for an unknown namespace, 409 for a name that is taken,
         422 for an object that isn't valid. ``status`` of the given object is kept (controllers and tests
-        create pods with one); the HTTP server strips it as a real one does.
+        create pods with one); the HTTP server strips it as a real one does. Who owns its fields is kept account of
+        from when a ``manager`` has written it.
         """
         info = BY_KEY[resource]
         check_shape(obj)
@@ -150,8 +152,8 @@ class Store:
             metadata["generation"] = 1
         metadata.pop("deletionTimestamp", None)
         metadata.pop("deletionGracePeriodSeconds", None)
-        if writer is not None and writer.operation != APPLY:
-            metadata["managedFields"] = ownership.after_update(None, fresh, writer)
+        if manager is not None:
+            track(info, fresh, None, manager)
         return self._put("ADDED", info, fresh, None, dry_run)
 
     def _check_namespace(self, info: Resource, metadata: Object) -> None:
@@ -168,7 +170,7 @@ class Store:
             causes = [{"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}]
             raise errors.forbidden(info.key, metadata.get("name", ""), words, causes)
 
-    def update(self, resource: str, obj: Object, *, dry_run: bool = False, writer: Writer | None = None) -> Object:
+    def update(self, resource: str, obj: Object, *, dry_run: bool = False, manager: Manager | None = None) -> Object:
         """Replace everything but the status; ``metadata.generation`` grows when the spec (or data) changed.
 
         409 when ``metadata.resourceVersion`` (or ``uid``) is given and isn't the current one. An update that
@@ -176,7 +178,12 @@ class Store:
         is over, is removed.
         """
         info = BY_KEY[resource]
-        current, fresh = self._for_update(info, obj)
+        current, fresh = self._for_update(info, obj, manager)
+        return self._replace(info, fresh, current, dry_run, manager or Manager(CONTROLLERS))
+
+    def _replace(
+        self, info: Resource, fresh: Object, current: Object, dry_run: bool, manager: Manager | None
+    ) -> Object:
         if info.has_status:
             fresh.pop("status", None)
             if "status" in current:
@@ -185,23 +192,19 @@ class Store:
         validate_update(info, fresh, current)
         if fresh.get("spec") != current.get("spec") and "generation" in meta(current):
             meta(fresh)["generation"] = meta(current)["generation"] + 1
-        if writer is not None:
-            given = children(child(obj, "metadata"), "managedFields")
-            if given:
-                meta(fresh)["managedFields"] = given
-            if writer.operation != APPLY:
-                meta(fresh)["managedFields"] = ownership.after_update(current, fresh, writer)
-        return self._finish(info, fresh, current, dry_run)
+        return self._finish(info, fresh, current, dry_run, manager)
 
-    def update_status(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+    def update_status(
+        self, resource: str, obj: Object, *, dry_run: bool = False, manager: Manager | None = None
+    ) -> Object:
         """Replace only the status (409 as in :meth:`update`)."""
         info = BY_KEY[resource]
-        current, given = self._for_update(info, obj)
+        current, given = self._for_update(info, obj, manager)
         fresh = thaw(current)
         if "status" in given:
             fresh["status"] = given["status"]
             apply_defaults(info, fresh)
-        return self._finish(info, fresh, current, dry_run)
+        return self._finish(info, fresh, current, dry_run, manager or Manager(CONTROLLERS, subresource="status"))
 
     def change(
         self, resource: str, ns: str, name: str, mutate: Callable[[Object], None], *, status: bool = False
@@ -211,8 +214,11 @@ class Store:
         mutate(fresh)
         return self.update_status(resource, fresh) if status else self.update(resource, fresh)
 
-    def _for_update(self, info: Resource, obj: Object) -> tuple[Object, Object]:
-        """The stored object, and a copy of the given one with the metadata that only the server sets."""
+    def _for_update(self, info: Resource, obj: Object, manager: Manager | None) -> tuple[Object, Object]:
+        """The stored object, and a copy of the given one with the metadata that only the server sets.
+
+        From a ``manager`` it may bring an account of its fields' owners.
+        """
         check_shape(obj)
         fresh = thaw(obj)
         metadata = fresh.setdefault("metadata", {})
@@ -231,16 +237,21 @@ class Store:
             "deletionGracePeriodSeconds",
             "generation",
             "resourceVersion",
-            "managedFields",
         ):
             metadata.pop(field, None)
             if field in meta(current):
                 metadata[field] = meta(current)[field]
+        if manager is None:
+            metadata.pop("managedFields", None)
+        taken_over(fresh, current)
         return current, fresh
 
-    def _finish(self, info: Resource, fresh: Object, current: Object, dry_run: bool) -> Object:
-        if fresh == current:
+    def _finish(self, info: Resource, fresh: Object, current: Object, dry_run: bool, manager: Manager | None) -> Object:
+        """``manager`` is None where the account is in order already."""
+        if same(fresh, current):
             return current
+        if manager is not None and (manager.name != CONTROLLERS or "managedFields" in meta(fresh)):
+            track(info, fresh, current, manager)
         held = meta(fresh).get("finalizers") or _holds_content(info, fresh)
         leaving = meta(fresh).get("deletionTimestamp") and not held
         if leaving and not meta(fresh).get("deletionGracePeriodSeconds") and not dry_run:
@@ -257,37 +268,48 @@ class Store:
         patch_type: str,
         subresource: str | None = None,
         dry_run: bool = False,
-        writer: Writer | None = None,
+        manager: Manager | None = None,
+        decode: Callable[[Object], Object] | None = None,
     ) -> Object:
-        """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result."""
+        """Apply a patch of media type ``patch_type`` (JSON, merge or strategic merge) and store the result.
+
+        ``decode`` looks at the patched object, and may refuse it, before anything else does.
+        """
         current = self.get(resource, ns, name)
         patched = apply_patch(BY_KEY[resource], current, patch_type, body)
         check_shape(patched)
+        patched = decode(patched) if decode is not None else patched
         metadata = patched.setdefault("metadata", {})
         check_identity(BY_KEY[resource], metadata, current)
         metadata["name"] = name
         if ns:
             metadata["namespace"] = ns
-        if subresource == "status":
-            return self.update_status(resource, patched, dry_run=dry_run)
-        return self.update(resource, patched, dry_run=dry_run, writer=writer)
+        write = self.update_status if subresource == "status" else self.update
+        return write(resource, patched, dry_run=dry_run, manager=manager)
 
     def apply(
-        self, resource: str, ns: str, name: str, config: Object, writer: Writer, *, dry_run: bool = False
-    ) -> Object:
-        """Server-side apply; creates what is not there. 409 for fields that another manager owns."""
-        info = BY_KEY[resource]
-        current = self.find(resource, ns, name)
-        check_shape(config)
-        metadata = config.setdefault("metadata", {})
-        metadata["name"] = name
-        if ns:
-            metadata["namespace"] = ns
-        applied = ownership.apply(current, config, writer, info.api_version)
+        self,
+        resource: str,
+        config: Object,
+        *,
+        manager: Manager,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Server-side apply: what ``manager`` wants of an object; returns it as it is now, and whether it is new.
+
+        409 where another manager owns a field with another value, unless ``force``.
+        """
+        info, metadata = BY_KEY[resource], config["metadata"]
+        current = self.find(resource, metadata.get("namespace", ""), metadata["name"])
         if current is None:
-            return self.create(resource, applied, dry_run=dry_run, writer=writer)
-        check_identity(info, meta(applied), current)
-        return self.update(resource, applied, dry_run=dry_run, writer=writer)
+            return self.create(resource, apply(info, None, config, manager, force=force), dry_run=dry_run), True
+        check_identity(info, {"uid": meta(current)["uid"], **metadata}, current)
+        fresh = thaw(apply(info, current, config, manager, force=force))
+        if manager.subresource == "status":
+            apply_defaults(info, fresh)
+            return self._finish(info, fresh, current, dry_run, None), False
+        return self._replace(info, fresh, current, dry_run, None), False
 
     def _put(self, type_: str, info: Resource, fresh: Object, previous: Object | None, dry_run: bool) -> Object:
         metadata = meta(fresh)

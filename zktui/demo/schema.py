@@ -1,0 +1,163 @@
+"""The types of the served kinds: which fields they have, of what type, and how their lists are merged.
+
+``types.txt`` holds them as Kubernetes publishes them in its OpenAPI documents, without the prose: a line
+``Type = field:type …`` for each, continued by indented lines. After a type, ``!`` marks a field that is required and
+``~`` what is owned as a whole (atomic); ``[T]`` is a list, ``[T]/a,b`` a list of items told apart by these fields,
+``[T]/`` a set, ``?`` after it one that a strategic merge replaces all the same; ``{T}`` maps strings to T.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+from zktui.demo.objects import Object
+from zktui.demo.resources import Resource
+
+SCALARS: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "time": (str,),
+    "boolean": (bool,),
+    "int32": (int,),
+    "int64": (int,),
+    "quantity": (str, int, float),
+    "intstr": (str, int),
+    "any": (object,),
+}
+KEY_DEFAULTS = {"protocol": "TCP"}
+"""What an absent key of a list's item counts as."""
+
+GO_NAMES = {"boolean": "bool", "time": "v1.Time", "quantity": "resource.Quantity", "intstr": "intstr.IntOrString"}
+JSON_NAMES: dict[type, str] = {bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+
+
+@dataclass(frozen=True)
+class Type:
+    """``kind`` is list, map, object (``name`` is then its type's) or scalar (``name`` is one of SCALARS)."""
+
+    kind: str
+    name: str = ""
+    item: Type | None = None
+    keys: tuple[str, ...] = ()
+    is_set: bool = False
+    merged: bool = True
+    atomic: bool = False
+    required: bool = False
+
+    @property
+    def fields(self) -> dict[str, Type]:
+        """Of an object."""
+        return _types()[self.name].fields
+
+    def key_of(self, item: Object) -> dict[str, Any]:
+        """What tells an item of a list from the others."""
+        return {key: item.get(key, KEY_DEFAULTS.get(key)) for key in self.keys}
+
+
+@dataclass(frozen=True)
+class _Object:
+    atomic: bool
+    fields: dict[str, Type] = field(default_factory=dict[str, Type])
+
+
+@cache
+def _types() -> dict[str, _Object]:
+    text = (importlib.resources.files("zktui.demo") / "types.txt").read_text(encoding="ascii")
+    raw = [line.split(" = ") for line in text.replace("\n  ", " ").splitlines()]
+    found = {name.removesuffix("~"): _Object(name.endswith("~")) for name, _ in raw}
+    for name, fields in raw:
+        for one in fields.split():
+            key, _, written = one.partition(":")
+            found[name.removesuffix("~")].fields[key] = _parse(written, found)
+    return found
+
+
+def _parse(text: str, known: dict[str, _Object]) -> Type:
+    required, text = text.endswith("!"), text.removesuffix("!")
+    atomic, text = text.endswith("~"), text.removesuffix("~")
+    if text.startswith("{"):
+        return Type("map", item=_parse(text[1:-1], known), atomic=atomic, required=required)
+    if not text.startswith("["):
+        if text in SCALARS:
+            return Type("scalar", text, required=required)
+        return Type("object", text, atomic=atomic or known[text].atomic, required=required)
+    inner, _, mark = text[1:].rpartition("]")
+    keys = tuple(filter(None, mark.removesuffix("?").removeprefix("/").split(",")))
+    return Type(
+        "list",
+        item=_parse(inner, known),
+        keys=keys,
+        is_set=mark.startswith("/") and not keys,
+        merged=mark.startswith("/") and not mark.endswith("?"),
+        atomic=atomic or not mark,
+        required=required,
+    )
+
+
+def of(resource: Resource) -> Type:
+    """The type of a resource's objects; a review's is any object."""
+    return named(resource.kind)
+
+
+def named(kind: str) -> Type:
+    """The type of that name; anything at all for one that is not in the table."""
+    return Type("object", kind) if kind in _types() else Type("scalar", "any")
+
+
+def part_of(kind: Type | None, key: str) -> Type | None:
+    """The type of a field, or of a map's value; None where there is no telling."""
+    if kind is None or kind.kind not in ("map", "object"):
+        return None
+    return kind.item if kind.kind == "map" else kind.fields.get(key)
+
+
+# -- decoding ------------------------------------------------------------------------------------------
+
+
+class WrongType(Exception):
+    """A value of another type than its field's; the message is the decoder's."""
+
+
+def decode(value: Any, kind: Type) -> tuple[Any, list[str]]:
+    """A copy with only the fields that the type has, and the paths of the others. Raises :class:`WrongType`."""
+    unknown: list[str] = []
+    return _decode(value, kind, "", "", unknown), unknown
+
+
+def _decode(value: Any, kind: Type, holder: str, path: str, unknown: list[str]) -> Any:
+    if value is None:
+        return None
+    if kind.kind == "scalar":
+        allowed = SCALARS[kind.name]
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kind.name not in ("boolean", "any")):
+            raise _wrong(value, GO_NAMES.get(kind.name, kind.name), holder, path)
+        return value
+    if kind.kind == "list":
+        if not isinstance(value, list):
+            raise _wrong(value, "[]", holder, path)
+        assert kind.item is not None
+        items = enumerate(cast("list[Any]", value))
+        # The decoder says which item a field is unknown in, but not which one holds a value of a wrong type.
+        return [_decode(one, kind.item, holder, f"{path}[{place}]", unknown) for place, one in items]
+    if not isinstance(value, dict):
+        raise _wrong(value, "map[string]" if kind.kind == "map" else kind.name, holder, path)
+    held = cast("Object", value)
+    if kind.kind == "map":
+        assert kind.item is not None
+        return {key: _decode(one, kind.item, holder, f"{path}.{key}", unknown) for key, one in held.items()}
+    kept: Object = {}
+    for key, one in held.items():
+        inside = f"{path}.{key}" if path else key
+        if key in kind.fields:
+            kept[key] = _decode(one, kind.fields[key], kind.name, inside, unknown)
+        else:
+            unknown.append(inside)
+    return kept
+
+
+def _wrong(value: Any, wanted: str, holder: str, path: str) -> WrongType:
+    places = "".join(part.partition("]")[2] if at else part for at, part in enumerate(path.split("[")))
+    given = next((name for kind, name in JSON_NAMES.items() if isinstance(value, kind)), "string")
+    return WrongType(f"json: cannot unmarshal {given} into Go struct field {holder}.{places} of type {wanted}")
