@@ -248,9 +248,13 @@ class FakeInspector:
     def __init__(self) -> None:
         self.report: Report | None = None
         self.asked: list[tuple[Chapter, ...]] = []
+        self.gate = asyncio.Event()
+        """Answers wait while it is cleared."""
+        self.gate.set()
 
     async def inspect(self, ensemble: Ensemble, chapters: Collection[Chapter] = ()) -> Report:
         self.asked.append(tuple(chapters))
+        await self.gate.wait()
         return self.report or Report(ensemble.namespace, ensemble.name)
 
 

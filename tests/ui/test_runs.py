@@ -172,7 +172,7 @@ async def test_runs_are_read_from_the_state_folder_and_read_again_when_asked(tmp
         assert "Done: every node of the plan" in pilot.app.screen.query_one(Page).text
 
 
-async def test_in_the_znodes_r_reads_znodes_and_4_shows_the_runs(tmp_path: Path) -> None:
+async def test_in_the_znodes_r_reads_znodes_and_5_shows_the_runs(tmp_path: Path) -> None:
     world = World()
     world.ensemble()
     async with ZktuiApp(world.session(tmp_path)).run_test(size=WIDE) as pilot:
@@ -180,7 +180,7 @@ async def test_in_the_znodes_r_reads_znodes_and_4_shows_the_runs(tmp_path: Path)
         await pilot.press("3", "r")
         await pilot.pause()
         assert isinstance(pilot.app.screen, MainScreen)
-        await pilot.press("4")
+        await pilot.press("5")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
 
 

@@ -113,6 +113,8 @@ class ZktuiApp(App[None]):
         for key in keys_of(screen.active_bindings.values()):
             if key.enabled and key.show and key.words != "Command":
                 yield SystemCommand(key.words, f"key {key.keys}", lambda press=key.press: self.simulate_key(press))
+        if isinstance(screen, MainScreen):
+            yield from screen.commands()
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save this screen as an SVG", lambda: self.set_timer(0.1, self._shoot))
 

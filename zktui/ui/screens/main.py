@@ -1,24 +1,27 @@
-"""The main screen: banner, ensemble and nodes, logs, znodes, keys."""
+"""The main screen: banner, ensemble and nodes, logs, znodes; checks in their place; keys."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from zktui.checks.model import Chapter
 from zktui.core.view import EnsembleView, View
 from zktui.core.zookeeper import EnsembleKey
 from zktui.maintenance.model import Unfinished
 from zktui.session import Session
 from zktui.ui.fed import Fed
 from zktui.ui.painting import Painter
+from zktui.ui.panes.checks import ChecksPane
 from zktui.ui.panes.ensemble import EnsemblePane
 from zktui.ui.panes.logs import LogPane
 from zktui.ui.panes.nodes import NodesPane
@@ -34,7 +37,7 @@ from zktui.ui.widgets.tabs import TabLine
 WIDE = (100, 30)
 """Columns and lines from which all panes are shown at once; below, they are tabs."""
 PANES = Binding.Group("Panes")
-TABS = (("ensemble", "1 Ensemble"), ("logs", "2 Logs"), ("znodes", "3 Znodes"))
+TABS = (("ensemble", "1 Ensemble"), ("logs", "2 Logs"), ("znodes", "3 Znodes"), ("checks", "4 Checks"))
 
 
 class MainScreen(Fed, Screen[None]):
@@ -48,7 +51,8 @@ class MainScreen(Fed, Screen[None]):
         Binding("1", "focus_pane('ensemble')", "Ensemble", group=PANES),
         Binding("2", "focus_pane('logs')", "Logs", group=PANES),
         Binding("3", "focus_pane('znodes')", "Znodes", group=PANES),
-        Binding("4", "runs", "Runs", group=PANES),
+        Binding("4", "focus_pane('checks')", "Checks", group=PANES),
+        Binding("5", "runs", "Runs", group=PANES),
         Binding("r", "runs", "Runs", show=False),
         Binding("n", "focus_pane('nodes')", "Nodes", group=PANES),
         Binding("tab", "app.focus_next", "Next pane", show=False),
@@ -64,7 +68,8 @@ class MainScreen(Fed, Screen[None]):
         #nodes { width: 19fr; }
         #panes { height: 1fr; }
         #situation { height: 1fr; padding: 2 4; display: none; }
-        #tabs { display: none; }
+        #tabs, #checks { display: none; }
+        &.-checking { #top, #logs, #znodes { display: none; } #checks { display: block; } }
         &.-nothing { #situation { display: block; } #panes, #tabs { display: none; } }
         &.-zoomed, &.-tabbed {
             #top, #logs, #znodes { display: none; }
@@ -88,7 +93,7 @@ class MainScreen(Fed, Screen[None]):
         self._painter = painter
         self._chosen: EnsembleKey | None = None
         self._situation: Situation | None = None
-        self._tab = "ensemble"
+        self._tab = self._before_checks = "ensemble"
         self._unfinished: tuple[Unfinished, ...] = ()
         self._looked = False
         self._banner = Banner(id="banner")
@@ -99,6 +104,7 @@ class MainScreen(Fed, Screen[None]):
         self._nodes_pane = NodesPane()
         self._log_pane = LogPane(session, id="logs")
         self._znode_pane = ZnodePane(session, id="znodes")
+        self._checks_pane = ChecksPane(session, id="checks")
 
     def compose(self) -> ComposeResult:
         yield self._banner
@@ -110,6 +116,7 @@ class MainScreen(Fed, Screen[None]):
                 yield self._nodes_pane
             yield self._log_pane
             yield self._znode_pane
+            yield self._checks_pane
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -164,6 +171,7 @@ class MainScreen(Fed, Screen[None]):
         self._nodes_pane.show(view, ensemble)
         self._log_pane.show(ensemble)
         self._znode_pane.show(ensemble)
+        self._checks_pane.show(ensemble)
         self._fit_top(view)
 
     def _say(self, now: Situation | None) -> None:
@@ -222,12 +230,15 @@ class MainScreen(Fed, Screen[None]):
             self._reveal()
 
     def _pane_of_focus(self) -> str:
-        names = ("ensemble", "nodes", "logs", "znodes")
+        names = ("ensemble", "nodes", "logs", "znodes", "checks")
         chain = self.focused.ancestors_with_self if self.focused is not None else ()
         return next((node.id for node in chain if node.id in names), "")
 
     def _reveal(self) -> None:
-        """In tabs or zoomed, only the pane with the focus is shown."""
+        """In tabs or zoomed, only the pane with the focus is shown; the checks always take the place of all others."""
+        if self._tab != "checks":
+            self._before_checks = self._tab
+        self.set_class(self._tab == "checks", "-checking")
         top = self._tab in ("ensemble", "nodes")
         shown = {"top": top, "logs": self._tab == "logs", "znodes": self._tab == "znodes"}
         shown |= {"ensemble": self._tab == "ensemble", "nodes": self._tab == "nodes"}
@@ -259,8 +270,30 @@ class MainScreen(Fed, Screen[None]):
                 self._nodes_pane.grid.focus()
             case "logs":
                 self._log_pane.focus()
+            case "checks":
+                self._checks_pane.focus()
             case _:
                 self._znode_pane.focus()
+
+    def on_checks_pane_left(self, event: ChecksPane.Left) -> None:
+        event.stop()
+        self.action_focus_pane(self._before_checks)
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """What the command palette offers here beside the keys."""
+        if self._situation is not None:
+            return
+        yield SystemCommand("Run all checks", "the tutorial's chapters, member by member", self._checking())
+        for chapter in Chapter:
+            name = f"Run checks: {int(chapter)} {chapter.title}"
+            yield SystemCommand(name, f"zktui check {int(chapter)}", self._checking(chapter))
+
+    def _checking(self, *chapters: Chapter) -> Callable[[], None]:
+        def check() -> None:
+            self.action_focus_pane("checks")
+            self._checks_pane.run(chapters)
+
+        return check
 
     def action_zoom(self) -> None:
         self.toggle_class("-zoomed")

@@ -39,6 +39,10 @@ NAMES = {
 }
 
 
+SPARED = ("Sort",)
+"""Keys that give way before any other: a click on a heading sorts too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One action with the keys that start it."""
@@ -140,9 +144,12 @@ class KeyBar(Widget):
             self.refresh()
 
     def _fitting(self, room: int) -> tuple[Key, ...]:
-        """All, or with groups as one, or without the last ones; help, which names them all, is always shown."""
-        if _cells(self._keys) <= room:
-            return self._keys
+        """All, or without those that are spared, or with groups as one, or without the last ones; help, which names
+        them all, is always shown.
+        """
+        for keys in (self._keys, tuple(key for key in self._keys if key.words not in SPARED)):
+            if _cells(keys) <= room:
+                return keys
         tail = tuple(key for key in self._keys if key.words in ("Help", "Quit"))
         keys = list(gathered([key for key in self._keys if key not in tail]))
         while keys and _cells((*keys, *tail)) > room:
