@@ -89,7 +89,7 @@ def test_a_maintenance_could_start_and_where(stage: Stage, api: Api) -> None:
     assert found["start"]["result"] == "pass"
     assert "its budget allows 1 disruption" in said(found["start"])[0]
     # The same order, and the same landings, as the maintenance itself would tell.
-    plan = stage.zktui("maintain", "--ensemble-nodes", "--ignore-daemonsets", "--plan", "-o", "json").json()
+    plan = stage.zktui("maintain", *home.values(), "--ignore-daemonsets", "--plan", "-o", "json").json()
     order = [node["name"] for node in plan["nodes"]]
     first, *each = said(found["order"])
     assert first.startswith(f"{order[0]} first: zktui maintain {order[0]}")

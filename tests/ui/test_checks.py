@@ -59,7 +59,7 @@ async def test_nothing_runs_until_it_is_asked_for(world: World, session: Session
     async with ZktuiApp(session).run_test(size=size) as pilot:
         await opened(pilot)
         text = screen_text(pilot)
-        assert "Nothing has been looked at yet. r runs all" in text
+        assert "Not run yet. r runs all of them" in text
         assert "· not run" in text
         assert "quorum 3/3" in text.splitlines()[0]
         for chapter in ("1 Deploy", "2 Identity"):
@@ -136,7 +136,7 @@ async def test_a_look_goes_on_while_keys_work_and_tells_for_how_long(world: Worl
         world.inspector.gate.set()
         await until(pilot, lambda: not pane(pilot).running)
         await pilot.press("4")
-        await until(pilot, lambda: "looked at 0s ago" in screen_text(pilot))
+        await until(pilot, lambda: "looked at just now" in screen_text(pilot))
         world.clock.advance(90)
         app_of(pilot).painter.paint(world.store.refreshed())
         await pilot.pause()
@@ -286,12 +286,12 @@ async def test_keys_are_named_in_the_footer_and_in_the_help(
     async with ZktuiApp(session).run_test(size=size) as pilot:
         await looked(pilot, world)
         footer = screen_text(pilot).splitlines()[-1]
-        for words in ("r run all", "c run chapter", "/ filter", "? help"):
+        for words in ("r run all", "c chapter", "/ filter", "? help"):
             assert words in footer
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
         text = "\n".join(str(each.content) for each in pilot.app.screen.query(Static))
-        for words in ("Hide passed", "Checks", "Runs"):
+        for words in ("Passed", "Checks", "Runs"):
             assert words in text
 
 

@@ -16,7 +16,7 @@ from zktui.ui.widgets.page import Row, row
 
 COLUMNS = (
     Column("RESULT", 9),
-    Column("CHECK", 24, 46),
+    Column("CHECK", 24, 64),
     Column("AGE", 4, 6, "right"),
     Column("CODE", 10, 30, priority=1),
 )
@@ -28,6 +28,8 @@ SIGNS = {
 }
 WORST_FIRST = (Result.FAIL, Result.UNKNOWN, Result.WARN, Result.PASS)
 BLANK = row()
+JUST_NOW = 1.5
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ def nothing_told(findings: Findings) -> str:
     return next((seen.text for check in checks for seen in check.evidence), "nobody says why")
 
 
+def ago(seconds: float) -> str:
+    return "just now" if seconds < JUST_NOW else f"{span(seconds)} ago"
+
+
 # -- the list
 
 
@@ -98,9 +104,10 @@ def _heading(chapter: Chapter, looked: Looked | None, now: float) -> grid.Row:
     code = cell(_name(chapter), Tone.DIM)
     if looked is None:
         return grid.Row(heading_uid(chapter), (cell("· not run", Tone.DIM), name, cell(""), code))
-    age = cell(span(now - looked.at), Tone.DIM, now - looked.at)
     if looked.result is None:
-        return grid.Row(heading_uid(chapter), (cell("– none", Tone.DIM), name, age, code))
+        words = "– skipped" if looked.skipped else "– none"
+        return grid.Row(heading_uid(chapter), (cell(words, Tone.DIM), name, cell(""), code))
+    age = cell(span(now - looked.at), Tone.DIM, now - looked.at)
     return grid.Row(heading_uid(chapter), (Cell((sign(looked.result),)), name, age, code))
 
 
@@ -139,7 +146,7 @@ def check_rows(check: Check, looked: Looked, now: float) -> list[Row]:
     chapter = check.chapter
     lines = [
         row(" ", [sign(check.result), Piece("  "), Piece(check.title, Tone.STRONG)]),
-        row(" ", [Piece(f"{int(chapter)} {chapter.title} · {check.code} · {span(now - looked.at)} ago", Tone.DIM)]),
+        row(" ", [Piece(f"{int(chapter)} {chapter.title} · {check.code} · {ago(now - looked.at)}", Tone.DIM)]),
         BLANK,
         *_evidence(check.evidence),
     ]
@@ -178,7 +185,7 @@ def _evidence(evidence: Sequence[Evidence]) -> list[Row]:
     for seen in evidence:
         mark, tone = SIGNS[seen.result]
         name = [Piece(fit(seen.member, names)), Piece("  ")] if names else []
-        told = Tone.PLAIN if seen.result is Result.PASS else tone
+        told = tone if seen.result in (Result.WARN, Result.FAIL) else Tone.PLAIN
         lines.append(row([Piece(f" {mark} ", tone), *name], [Piece(seen.text, told)]))
     return lines
 
@@ -188,11 +195,13 @@ def chapter_rows(chapter: Chapter, looked: Looked | None, now: float) -> list[Ro
     lines = [row(" ", [Piece(f"{int(chapter)} {chapter.title}", Tone.STRONG)])]
     if looked is None:
         lines.append(row(" ", [Piece("Not run yet: c runs this chapter, r runs all.", Tone.DIM)]))
+    elif not looked.checks and looked.skipped:
+        lines.append(row(" ", [Piece("Nothing of it was checked: c runs this chapter.", Tone.DIM)]))
     elif not looked.checks:
         lines.append(row(" ", [Piece("There is nothing to check in this chapter.", Tone.DIM)]))
     else:
-        ago = Piece(f"   {span(now - looked.at)} ago", Tone.DIM)
-        lines.append(row(" ", [*tally(looked.checks, words=True), ago]))
+        age = Piece(f"   {ago(now - looked.at)}", Tone.DIM)
+        lines.append(row(" ", [*tally(looked.checks, words=True), age]))
         lines += [BLANK, *_wrong(looked.checks)]
     return [*lines, BLANK, _title("Without a screen"), _command(f"zktui check {_name(chapter)}", Tone.DIM)]
 

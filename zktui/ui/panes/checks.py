@@ -47,10 +47,10 @@ class ChecksPane(Fed, Horizontal):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run", "Run all"),
-        Binding("c", "run_chapter", "Run chapter"),
-        Binding("p", "passed", "Hide passed"),
+        Binding("c", "run_chapter", "Chapter"),
+        Binding("p", "passed", "Passed"),
         Binding("y", "copy", "Copy"),
-        Binding("enter", "whole", "Whole"),
+        Binding("enter", "whole", "Zoom"),
         Binding("escape", "back", "Back"),
     ]
     DEFAULT_CSS = """
@@ -127,7 +127,8 @@ class ChecksPane(Fed, Horizontal):
         self._grid.set_rows(words.list_rows(found, now, passed=self._passed or not found))
         wide = not self.has_class("-narrow")
         checks = words.every(found)
-        self._list.titled("Checks  ", *words.tally(checks, words=wide))
+        tally = words.tally(checks, words=wide)
+        self._list.titled("Checks", *([Piece("  "), *tally] if tally else []))
         self._state.show(self._state_line(now))
         self._detail(now)
 
@@ -142,10 +143,10 @@ class ChecksPane(Fed, Horizontal):
         if why:
             return _line(f"✗ Nothing could be told: {why}", Tone.BLOCKED)
         if not found:
-            return _line("Nothing has been looked at yet. r runs all: it reads, and changes nothing.", Tone.DIM)
+            return _line("Not run yet. r runs all of them: they only read.", Tone.DIM)
         oldest = now - min(looked.at for looked in found.values())
         hidden = "" if self._passed else "; what passes is hidden"
-        return _line(f"looked at {span(oldest)} ago{hidden}", Tone.DIM)
+        return _line(f"looked at {words.ago(oldest)}{hidden}", Tone.DIM)
 
     def _detail(self, now: float) -> None:
         uid = self._grid.cursor_uid

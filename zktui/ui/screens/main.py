@@ -256,6 +256,8 @@ class MainScreen(Fed, Screen[None]):
             return bool(self._unfinished)
         if action == "ensembles":
             return len(self._painter.view.ensembles) > 1
+        if action == "zoom" and self._tab == "checks":
+            return False
         if action in ("focus_pane", "zoom", "maintain"):
             return self._situation is None
         return True
