@@ -270,7 +270,7 @@ async def test_each_ensemble_has_its_own_results(world: World, session: Session)
 async def test_the_palette_runs_all_and_each_chapter(world: World, session: Session) -> None:
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
         await painted(pilot)
-        commands = {c.title: c for c in pilot.app.get_system_commands(pilot.app.screen)}
+        commands = {c.title: c for c in main_screen(pilot).commands()}
         assert len([title for title in commands if title.startswith("Run checks: ")]) == len(Chapter)
         commands["Run checks: 3 Discovery"].callback()
         await until(pilot, lambda: world.inspector.asked == [(Chapter.DISCOVERY,)])
