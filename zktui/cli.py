@@ -65,6 +65,14 @@ def _run(arguments: argparse.Namespace) -> int:
             return wiring.run_status(settings, arguments.output)
         case "check":
             return wiring.run_check(settings, arguments.chapters, arguments.output, writes=arguments.writes)
+        case "deploy":
+            from zktui.workload_flags import deploy_request
+
+            return wiring.run_deploy(settings, deploy_request(arguments))
+        case "rollout" | "set-resources":
+            from zktui.workload_flags import rollout_request
+
+            return wiring.run_rollout(settings, rollout_request(arguments))
         case "maintain":
             return wiring.run_maintain(settings, _request(arguments))
         case "where":

@@ -30,9 +30,11 @@ from zktui.settings import Settings
 if TYPE_CHECKING:
     from zktui.cluster.connect import Connection
     from zktui.core.kube import Pod
+    from zktui.headless.deploy import Request as DeployRequest
     from zktui.headless.maintain import Request
     from zktui.headless.probe import ProbeRequest
     from zktui.headless.resume import Taking
+    from zktui.headless.rollout import Request as RolloutRequest
     from zktui.headless.runs import RunsRequest
 
 
@@ -66,6 +68,20 @@ def run_check(settings: Settings, chapters: Sequence[str], output: str, *, write
     from zktui.headless.check import check
 
     return _headless(settings, lambda session: check(session, chapters, output, writes=writes))
+
+
+def run_deploy(settings: Settings, request: DeployRequest) -> int:
+    """`zktui deploy`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.deploy import deploy
+
+    return _headless(settings, lambda session: deploy(session, request), poll=False)
+
+
+def run_rollout(settings: Settings, request: RolloutRequest) -> int:
+    """`zktui rollout` and `zktui set-resources`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.rollout import rollout
+
+    return _headless(settings, lambda session: rollout(session, request), poll=False)
 
 
 def run_where(settings: Settings, output: str) -> int:

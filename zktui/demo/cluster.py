@@ -43,7 +43,7 @@ NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE)
 
 def manifest() -> list[Object]:
     """The objects of ``manifests/zookeeper.yaml``: a part of the installed package, else of the checkout."""
-    packaged = importlib.resources.files("zktui.demo") / "zookeeper.yaml"
+    packaged = importlib.resources.files("zktui") / "manifests" / "zookeeper.yaml"
     if packaged.is_file():
         text = packaged.read_text(encoding="utf-8")
     else:
