@@ -44,5 +44,6 @@ def stage(real_stage: RealStage) -> RealStage:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a short name: the paths of a kubelet's sockets, below it, may not be long."""
+    return tmp_path_factory.mktemp("e2e")

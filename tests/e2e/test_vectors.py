@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from tests.e2e import needs, record
 from tests.e2e.__main__ import build
 from tests.e2e.cluster import KWOK
@@ -21,16 +19,16 @@ def check(folder: Path, names: Iterable[str]) -> None:
     assert not other, "\n".join(map(str, other))
 
 
-def test_an_api_server_says_what_was_recorded(tmp_path: Path) -> None:
+def test_an_api_server_says_what_was_recorded(folder: Path) -> None:
     need(needs.kwok())
     build(KWOK)
-    check(tmp_path, catalogue.CASES.keys() - catalogue.ON_NODES.keys())
+    check(folder, catalogue.CASES.keys() - catalogue.ON_NODES.keys())
 
 
-def test_a_kubelet_says_what_was_recorded(tmp_path_factory: pytest.TempPathFactory, stage: RealStage) -> None:
+def test_a_kubelet_says_what_was_recorded(folder: Path, stage: RealStage) -> None:
     """Beside the stage, which is there already and tells whether this machine can."""
     assert stage.cluster.running
-    check(tmp_path_factory.mktemp("one"), catalogue.ON_NODES)
+    check(folder, catalogue.ON_NODES)
 
 
 def test_every_case_is_recorded_and_every_record_has_its_case() -> None:
