@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.ui.fakes import WALL, World, node
@@ -301,6 +302,25 @@ async def test_the_command_palette_offers_what_works_here(world: World, session:
         await pilot.press("colon", *"zoom")
         await pilot.press("enter")
         await until(pilot, lambda: main_screen(pilot).has_class("-zoomed"))
+
+
+@pytest.mark.parametrize(("keys", "rest"), [(["alt+q"], "quits"), (["escape", "q"], "quits"), (["alt+3"], "znodes")])
+async def test_a_key_right_after_escape_is_not_lost(
+    world: World, session: Session, monkeypatch: pytest.MonkeyPatch, keys: list[str], rest: str
+) -> None:
+    """A terminal sends Escape and the next key in one piece when they are pressed fast: the same bytes as with Alt."""
+    async with ZktuiApp(session).run_test(size=WIDE) as pilot:
+        left = leaves(pilot, monkeypatch)
+        await painted(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        for key in keys:
+            pilot.app.post_message(events.Key(key, key[-1] if key != "escape" else "\x1b"))
+        if rest == "quits":
+            await until(pilot, lambda: len(left) == 1)
+        else:
+            await until(pilot, lambda: main_screen(pilot).query_one("#znodes").has_focus_within)
+        assert not isinstance(pilot.app.screen, HelpScreen)
 
 
 async def test_every_theme_paints(world: World, session: Session) -> None:

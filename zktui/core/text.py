@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 _CONTROL_PICTURES = 0x2400
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
@@ -63,6 +64,14 @@ def span(seconds: float) -> str:
         return f"{hours}h"
     days, rest = divmod(hours, 24)
     return f"{days}d{rest}h" if days < 8 and rest else f"{days}d"
+
+
+def homely(path: Path) -> str:
+    """The path as people know it: with ~ for the home folder."""
+    try:
+        return str("~" / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

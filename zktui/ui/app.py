@@ -86,6 +86,16 @@ class ZktuiApp(App[None]):
 
     # -- keys and commands
 
+    async def on_event(self, event: events.Event) -> None:
+        """Escape and the key after it, pressed within a tenth of a second, arrive as that key with alt.
+
+        A terminal sends the same bytes for both. Nothing is bound to alt here, so that the two are meant.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and _is_hasty(event):
+            await super().on_event(events.Key("escape", "\x1b"))
+            event = events.Key(event.character or "", event.character)
+        await super().on_event(event)
+
     def action_help(self) -> None:
         from zktui.ui.screens.help import HelpScreen  # noqa: PLC0415  # the first paint does not pay for it
 
@@ -120,3 +130,9 @@ class ZktuiApp(App[None]):
 
     def _shoot(self) -> None:
         self.deliver_screenshot()
+
+
+def _is_hasty(event: events.Key) -> bool:
+    """Alt with a letter or a digit, whose key is the character itself."""
+    character = event.character or ""
+    return event.key.startswith("alt+") and len(character) == 1 and character.isalnum()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from zktui.core.quorum import Health
+from zktui.core.text import homely
 from zktui.maintenance.jsonvalues import objects_of, text_of, texts_of
 from zktui.maintenance.outages import BELOW, LEADERLESS, UNKNOWN, QuorumSeen
 from zktui.maintenance.report import UNATTENDED, Move, Report
@@ -90,7 +91,7 @@ def _head(run: PastRun, told: Report) -> list[Row]:
     if told.parts > 1:
         lines.append(row(" ", [Piece(f"resumed: {told.parts} programs worked at it", Tone.DIM)]))
     lines += [row([Piece(" note  ", Tone.DIM)], [Piece(note, Tone.STRONG)]) for note in told.notes]
-    lines.append(row([Piece(" file  ", Tone.DIM)], [Piece(str(run.markdown), Tone.DIM)]))
+    lines.append(row([Piece(" file  ", Tone.DIM)], [Piece(homely(run.markdown), Tone.DIM)]))
     return lines
 
 

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from zktui.core.text import homely
 from zktui.maintenance.runs import PastRun, list_runs
 from zktui.session import Session
 from zktui.ui.fed import Fed
@@ -56,6 +57,7 @@ class RunsScreen(Screen[None], Fed):
         """`read` lists the runs of a state folder, newest first; it may block."""
         super().__init__()
         self._folder = session.settings.state
+        self._place = homely(self._folder / "runs")
         self._read = read
         self._found: dict[str, PastRun] = {}
         self._grid = RunGrid(COLUMNS, empty="Reading …")
@@ -80,9 +82,9 @@ class RunsScreen(Screen[None], Fed):
     async def _load(self) -> None:
         found = await asyncio.to_thread(self._read, self._folder)
         self._found = {run.id: run for run in found}
-        self._grid.set_empty(f"No run yet. Each leaves its journal and its report in {self._folder / 'runs'}.")
+        self._grid.set_empty(f"No run yet. Each leaves its journal and its report in {self._place}.")
         self._grid.set_rows([row_of(run) for run in found])
-        self._list.titled("Runs ", Piece(f"{len(found)} in {self._folder / 'runs'}", Tone.DIM))
+        self._list.titled("Runs ", Piece(f"{len(found)} in {self._place}", Tone.DIM))
         self._show()
 
     def on_grid_moved(self) -> None:
