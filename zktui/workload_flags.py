@@ -85,7 +85,8 @@ def _deploy(target: argparse.ArgumentParser, where: Where, duration: Duration) -
 
 def deploy_request(given: argparse.Namespace) -> DeployRequest:
     """Raises UsageError for amounts that are none."""
-    from zktui.core.quantities import amount, heap_bytes  # noqa: PLC0415  # only what the chosen command needs
+    from zktui.core.heap import heap_bytes  # noqa: PLC0415  # only what the chosen command needs
+    from zktui.core.quantities import amount  # noqa: PLC0415
     from zktui.headless.deploy import Request  # noqa: PLC0415
     from zktui.workload.manifest import Wanted  # noqa: PLC0415
 

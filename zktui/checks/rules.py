@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from zktui.checks.configuration import configuration
+from zktui.checks.deployed import deployed
 from zktui.checks.discovery import discovery
 from zktui.checks.identity import identity
 from zktui.checks.inventory import Inventory
@@ -12,17 +13,20 @@ from zktui.checks.logging import logging
 from zktui.checks.maintenance import maintenance
 from zktui.checks.model import Chapter, Check, Report, Rule
 from zktui.checks.nodes import nodes
+from zktui.checks.process import process
 from zktui.checks.process_failure import process_failure
 from zktui.checks.sanity import not_played, sanity
 from zktui.checks.storage import storage
 
 RULES: tuple[Rule, ...] = (
+    deployed,
     identity,
     discovery,
     sanity,
     storage,
     configuration,
     logging,
+    process,
     process_failure,
     nodes,
     maintenance,

@@ -13,8 +13,6 @@ _GRAMMAR = re.compile(
 )
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_HEAP = re.compile(r"(?P<number>\d+)(?P<unit>[kKmMgGtT]?)")
-_HEAP_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def amount(text: str) -> Decimal | None:
@@ -53,9 +51,3 @@ def _largest(value: int, units: dict[str, int]) -> str:
     fitting = [(unit, suffix) for suffix, unit in units.items() if value and value % unit == 0]
     unit, suffix = max(fitting, default=(1, ""))
     return f"{value // unit}{suffix}"
-
-
-def heap_bytes(text: str) -> int | None:
-    """Bytes of a JVM's `512m` or `2G` (its units are powers of 1024); None for anything else."""
-    found = _HEAP.fullmatch(text)
-    return int(found["number"]) * _HEAP_UNITS[found["unit"].lower()] if found else None

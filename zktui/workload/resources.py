@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zktui.core.documents import Document, mapping, objects, text, texts
-from zktui.core.quantities import amount, canonical, heap_bytes
+from zktui.core.heap import heap_of
+from zktui.core.quantities import amount, canonical
 
 NAMES = ("cpu", "memory")
-_XMX = re.compile(r"-Xmx(?P<size>\d+[kKmMgGtT]?)\b")
-_FLAG = re.compile(r"--heap=(?P<size>\S+)")
-OVERHEAD = 1.25
-"""What a server takes beside its heap: metaspace, threads, direct buffers. A rule of thumb, used for warnings only."""
 
 
 class BadQuantity(ValueError):
@@ -83,18 +79,3 @@ def objection(container: Document, wish: Wish) -> str:
 
 def environment(container: Document) -> dict[str, str]:
     return {text(e, "name"): text(e, "value") for e in objects(container, "env")}
-
-
-def heap_of(words: Sequence[str], env: Mapping[str, str]) -> int | None:
-    """Bytes of the heap that a container's command and variables ask for; None where they do not say.
-
-    In the order in which they win: -Xmx (the last one), the tutorial's --heap, ZK_SERVER_HEAP (MiB, zkEnv.sh).
-    """
-    joined = " ".join(words)
-    flags = " ".join(env.get(name, "") for name in ("SERVER_JVMFLAGS", "JVMFLAGS", "JAVA_TOOL_OPTIONS"))
-    if sizes := [m["size"] for m in _XMX.finditer(f"{flags} {joined}")]:
-        return heap_bytes(sizes[-1])
-    if found := _FLAG.search(joined):
-        return heap_bytes(found["size"])
-    mebibytes = env.get("ZK_SERVER_HEAP", "")
-    return int(mebibytes) << 20 if mebibytes.isdecimal() else None

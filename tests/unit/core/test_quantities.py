@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from zktui.core.quantities import amount, canonical, heap_bytes
+from zktui.core.heap import heap_bytes
+from zktui.core.quantities import amount, canonical
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from zktui.workload.resources import BadQuantity, Wish, heap_of, objection, parse, patch
+from zktui.core.heap import heap_of
+from zktui.workload.resources import BadQuantity, Wish, objection, parse, patch
 
 
 def container(heap: str = "--heap=512M", **resources: dict[str, str]) -> dict[str, Any]:
