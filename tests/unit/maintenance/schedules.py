@@ -170,7 +170,7 @@ class Schedule:
         options, count = self.options, min(self.nodes, len(self.world.nodes))
         if options.hold.kind is HoldKind.LEAVE:
             count = min(1, count)
-        names = self.rng.sample(sorted(self.world.nodes), count)
+        names = self.pick(count)
         scope = Scope(self.ensembles, tuple(self.world.nodes), decide=True, select=True)
         facts = read(self.world, scope)
         made = plan(facts, names, options, EPOCH, self.ensembles)
@@ -184,6 +184,16 @@ class Schedule:
         joined = Operator(self, run_id, made, mine, base=base, skew=skew)
         self.operators.append(joined)
         return joined
+
+    def pick(self, count: int) -> list[str]:
+        """The nodes that an operator asks for."""
+        return self.rng.sample(sorted(self.world.nodes), count)
+
+    def aimed(self) -> list[tuple[NodeStep, str]]:
+        """What is to happen at which step: one seed after another, all of them in turn."""
+        targets = [(step, kind) for step in WORKING for kind in AIMED]
+        first = self.seed * self.faults.aims
+        return [targets[(first + n) % len(targets)] for n in range(self.faults.aims)]
 
     def rival(self, tries: int = 8) -> None:
         """A second operator, on another machine; if the review says stop, it is asked again later."""
@@ -207,9 +217,7 @@ class Schedule:
         for _ in range(self.faults.events):
             kind = self.rng.choice(self.faults.kinds)
             self.at(self.rng.uniform(0, self.horizon * 0.6), lambda k=kind: self.happen(k))
-        targets = [(step, kind) for step in WORKING for kind in AIMED]
-        first = self.seed * self.faults.aims  # one seed after another: all of them in turn
-        self.aims = [targets[(first + n) % len(targets)] for n in range(self.faults.aims)]
+        self.aims = self.aimed()
         if self.rng.random() < self.faults.rival:
             self.at(self.rng.uniform(0, self.horizon * 0.4), self.rival)
         self.first.start()
