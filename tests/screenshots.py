@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import resvg_py
 from textual.pilot import Pilot
@@ -92,7 +95,7 @@ async def session(
     leaves: bool = False,
 ) -> None:
     """Drive one program from when it shows what comes `first`. With `leaves` its run is left unattended at the end."""
-    settings = Settings(kubeconfig=str(stage.kubeconfig), state=folder)
+    settings = Settings(kubeconfig=str(stage.kubeconfig), state=folder / ".local" / "state" / "zktui")
     connection = connect(str(stage.kubeconfig))
     connection.prepare()
     async with open_session(settings, connection) as opened:
@@ -121,6 +124,13 @@ async def browse(shots: Photographer, _: Connection) -> None:
     await shots.press("3", "z")
     await shots.see("jmx_port")
     shots.shoot("znodes")
+    await shots.press("4")
+    await shots.see("not run")
+    await shots.press("r")
+    await shots.see("looked at")
+    await shots.press("end")
+    await shots.see("maintenance.order ·")
+    shots.shoot("checks")
 
 
 async def small(shots: Photographer, _: Connection) -> None:
@@ -158,7 +168,7 @@ async def maintain(shots: Photographer, connection: Connection, leader: Any) -> 
     shots.shoot("done")
     await shots.press("enter")
     await shots.see("Ensemble zk")
-    await shots.press("4")
+    await shots.press("5")
     await shots.see("In short", "members moved")
     shots.shoot("runs")
     await shots.press("escape")
@@ -248,12 +258,15 @@ def plant(stage: Stage) -> None:
 
 def main() -> int:
     wanted = set(sys.argv[1:])
-    with tempfile.TemporaryDirectory(prefix="zktui-shots-") as folder:
+    # Whoever takes them: the pictures show somebody's desk, not this machine.
+    somebody = mock.patch.object(socket, "gethostname", return_value="desk")
+    with tempfile.TemporaryDirectory(prefix="zktui-shots-") as folder, somebody:
         path = Path(folder)
         stage = Stage(path)
         try:
             stage.ready()
             plant(stage)
+            os.environ.update(LOGNAME="ann", HOME=folder)
             if not wanted or "browse" in wanted:
                 asyncio.run(session(stage, path, browse, SIZE))
                 asyncio.run(session(stage, path, small, SMALL))

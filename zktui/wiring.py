@@ -119,6 +119,8 @@ def run_interactive(settings: Settings) -> int:
                 await app.run_async()
             except Exception as error:  # noqa: BLE001  # whatever it was, a run that goes on is not left alone
                 faults.add(error)
+            # What was begun on the screen is not cut off in the midst of a change.
+            await app.works.finish()
             faults.tell()
             return await _see_out(session, unattended=app.leaves_unattended) or app.return_code or 0
 

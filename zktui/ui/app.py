@@ -20,8 +20,11 @@ from zktui.ui.painting import Painter
 from zktui.ui.screens.leave import LeaveScreen, Leaving
 from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.small import TooSmallScreen, too_small
-from zktui.ui.theme import DARK, THEMES
+from zktui.ui.text import Piece
+from zktui.ui.theme import DARK, THEMES, Tone
 from zktui.ui.widgets.keybar import keys_of
+from zktui.ui.widgets.page import row
+from zktui.ui.works import Doing, Works
 
 
 class ZktuiApp(App[None]):
@@ -43,6 +46,7 @@ class ZktuiApp(App[None]):
         self.session = session
         self._on_fault = on_fault
         self.painter = Painter(session.store)
+        self.works = Works(self._work_ended)
         self.leaves_unattended = False
         """The program ends, and the run under way is to be left as it is."""
         alarm = Alarm(self.bell)
@@ -56,7 +60,7 @@ class ZktuiApp(App[None]):
         self.theme = wanted
 
     def get_default_screen(self) -> Screen[object]:
-        return cast("Screen[object]", MainScreen(self.session, self.painter))
+        return cast("Screen[object]", MainScreen(self.session, self.painter, self.works))
 
     def on_ready(self) -> None:
         # Threads that start before the first frame double the time to it.
@@ -102,7 +106,10 @@ class ZktuiApp(App[None]):
         self.push_screen(HelpScreen(keys_of(self.screen.active_bindings.values())))
 
     async def action_quit(self) -> None:
-        """Leave; while a run goes on, ask what is to become of it."""
+        """Leave; while a run or a work goes on, ask what is to become of it."""
+        if self.works.under_way is not None:
+            self._leave_work(self.works.under_way)
+            return
         engine = self.session.desk.engine
         if engine is None or engine.run.status.ended:
             self.exit()
@@ -117,6 +124,27 @@ class ZktuiApp(App[None]):
 
         if not isinstance(self.screen, LeaveScreen):
             self.push_screen(LeaveScreen(engine.run), leave)
+
+    def _leave_work(self, doing: Doing) -> None:
+        from zktui.ui.screens.wizard.confirm import Confirm  # noqa: PLC0415  # as above
+
+        async def finish() -> None:
+            await self.works.finish()
+            await self.action_quit()
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(finish, name="leave")
+
+        lines = [row("", [Piece(f"{doing.work.title} is under way.", Tone.WAITING)])]
+        lines.append(row("", [Piece("What is in flight is awaited; nothing else is begun. Then zktui ends.")]))
+        if not isinstance(self.screen, Confirm):
+            self.push_screen(Confirm("Stop it and leave?", lines, "stop it and leave", "stay"), answered)
+
+    def _work_ended(self, doing: Doing) -> None:
+        if doing.ending is not None and self.is_running:
+            severity = "information" if doing.ending.done else "warning"
+            self.notify(f"{doing.work.title}: {doing.ending.text}", severity=severity, markup=False)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What works here by key, and what has no key."""

@@ -21,6 +21,7 @@ from zktui.maintenance.model import Unfinished
 from zktui.session import Session
 from zktui.ui.fed import Fed
 from zktui.ui.painting import Painter
+from zktui.ui.palette import work_commands
 from zktui.ui.panes.checks import ChecksPane
 from zktui.ui.panes.ensemble import EnsemblePane
 from zktui.ui.panes.logs import LogPane
@@ -33,6 +34,7 @@ from zktui.ui.widgets.banner import Banner
 from zktui.ui.widgets.grid import Grid
 from zktui.ui.widgets.keybar import KeyBar
 from zktui.ui.widgets.tabs import TabLine
+from zktui.ui.works import Works
 
 WIDE = (100, 30)
 """Columns and lines from which all panes are shown at once; below, they are tabs."""
@@ -87,9 +89,10 @@ class MainScreen(Fed, Screen[None]):
     }
     """
 
-    def __init__(self, session: Session, painter: Painter) -> None:
+    def __init__(self, session: Session, painter: Painter, works: Works) -> None:
         super().__init__()
         self._session = session
+        self._works = works
         self._painter = painter
         self._chosen: EnsembleKey | None = None
         self._situation: Situation | None = None
@@ -289,6 +292,8 @@ class MainScreen(Fed, Screen[None]):
         for chapter in Chapter:
             name = f"Run checks: {int(chapter)} {chapter.title}"
             yield SystemCommand(name, f"zktui check {int(chapter)}", self._checking(chapter))
+
+        yield from work_commands(app_of(self), self._session, self._works, self.ensemble)
 
     def _checking(self, *chapters: Chapter) -> Callable[[], None]:
         def check() -> None:

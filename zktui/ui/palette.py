@@ -1,0 +1,49 @@
+"""What the command palette offers beside the keys: works on the ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from textual.app import App, SystemCommand
+
+from zktui.core.view import EnsembleView
+from zktui.session import Session
+from zktui.ui.works import Work, Works
+
+
+def work_commands(
+    app: App[object], session: Session, works: Works, ensemble: EnsembleView | None
+) -> Iterator[SystemCommand]:
+    """Each opens a screen that tells what would happen; nothing is done before a question there."""
+    # Imported at first use: the first paint does not pay for them.
+    from zktui.ui.screens.work import WorkScreen  # noqa: PLC0415
+
+    def open_work(work: Work | None) -> None:
+        app.push_screen(WorkScreen(works, work))
+
+    if works.under_way is not None:
+        yield SystemCommand(f"Under way: {works.under_way.work.title}", "how it goes", lambda: open_work(None))
+    if ensemble is not None and session.objects is not None:
+        yield from _rollouts(app, session, ensemble, open_work)
+
+
+def _rollouts(
+    app: App[object], session: Session, view: EnsembleView, open_work: Callable[[Work | None], None]
+) -> Iterator[SystemCommand]:
+    from zktui.ui.rolloutwork import COMMANDS, TITLES, Rollout, Verb  # noqa: PLC0415  # as above
+    from zktui.ui.screens.wish import WishScreen  # noqa: PLC0415  # as above
+    from zktui.workload.resources import Wish  # noqa: PLC0415  # as above
+
+    ensemble = view.ensemble
+
+    def wished(wish: Wish | None) -> None:
+        if wish is not None:
+            open_work(Rollout(session, ensemble, Verb.RESOURCES, wish))
+
+    def opener(verb: Verb) -> Callable[[], object]:
+        if verb is Verb.RESOURCES:
+            return lambda: app.push_screen(WishScreen(), wished)
+        return lambda: open_work(Rollout(session, ensemble, verb))
+
+    for verb in Verb:
+        yield SystemCommand(TITLES[verb], f"{COMMANDS[verb]}: first what would happen", opener(verb))
