@@ -22,7 +22,7 @@ from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.wish import WishScreen
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.screens.work import WorkScreen
-from zktui.ui.widgets.page import Page, row
+from zktui.ui.widgets.page import row
 from zktui.ui.works import Ending, Prepared, Tell
 from zktui.workload.resources import Wish
 
@@ -64,7 +64,7 @@ async def opened(pilot: Pilot[None], toil: Toil) -> WorkScreen:
     await painted(pilot)
     screen = WorkScreen(app_of(pilot).works, toil)
     pilot.app.push_screen(screen)
-    await until(pilot, lambda: pilot.app.screen is screen and "zk-2" in screen.query_one(Page).text)
+    await until(pilot, lambda: pilot.app.screen is screen and "zk-2" in screen_text(pilot))
     return screen
 
 
