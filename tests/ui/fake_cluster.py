@@ -23,7 +23,7 @@ class FakeMembers:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberReport:
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
         view = self._world.store.view().ensemble(ensemble.key)
         known = next((m.report for m in view.members if m.pod.uid == pod.uid), None) if view else None
         return replace(known, at=self._world.clock.now()) if known else MemberReport(pod.key, self._world.clock.now())

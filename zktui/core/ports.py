@@ -307,8 +307,8 @@ class Dialer(Protocol):
 class Members(Protocol):
     """Questions to ZooKeeper servers, by way of a Dialer."""
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberReport:
-        """Ask one member `srvr` (and what else is open). Silence is a report too: never raises."""
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
+        """Ask one member `srvr` (and for `detail` what else is open). Silence is a report too: never raises."""
         ...
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:

@@ -30,6 +30,7 @@ from zktui.ensemble.words import (
     parse_mntr,
     parse_srvr,
     printable,
+    told_all,
 )
 
 CONFIG_PATH = "/zookeeper/config"
@@ -79,13 +80,13 @@ class PodMembers:
             session.close(max(0.0, deadline - time.monotonic()))
         self._threads.close(max(0.0, deadline - time.monotonic()))
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberReport:
-        """Ask `srvr`, and `mntr` where it is open, in at most `timeout` seconds.
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
+        """Ask `srvr`, and with `detail` also `mntr` where it is open, in at most `timeout` seconds.
 
         Mode UNKNOWN with an empty `source` means that the way to the member was refused for a reason that is not its
         own (no permission, no API server); SILENT, that no answer came, wherever the question was lost.
         """
-        return (await self.look(ensemble, pod, timeout)).report
+        return (await self.look(ensemble, pod, timeout, detail=detail)).report
 
     async def look(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> Look:
         """As `poll`, with whether the member was reached; without `detail` mntr is not asked."""
@@ -217,7 +218,7 @@ class PodMembers:
         if self._mntr_closed.get(pod.uid, 0.0) > now or deadline <= now:
             return None
         try:
-            text = ask(self._dialer, pod, port, "mntr", deadline - now)
+            text = ask(self._dialer, pod, port, "mntr", deadline - now, told_all)
         except (NoAnswer, OSError):
             return None  # srvr has answered: the report stands without it
         if closed(text):

@@ -26,6 +26,7 @@ from zktui.ensemble.words import (
     parse_server,
     parse_srvr,
     printable,
+    told_all,
 )
 
 REPLIES = Path(__file__).parent / "replies"
@@ -237,6 +238,30 @@ def test_a_reply_without_a_known_end_ends_when_it_falls_silent(scripted: Make, w
     dialer = LoopbackDialer({"zk-0": scripted(say_and_hold).address})
     assert ask(dialer, make_pod("zk-0").key, 2181, word, 20) == text
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("recorded", ["mntr-3.6.4-leader", "mntr-3.9.4-leader", "mntr-3.9.4-follower"])
+def test_mntr_ends_once_all_that_is_wanted_has_come(scripted: Make, recorded: str) -> None:
+    """Else each question for it would last until it has been silent for long enough."""
+    text = reply(recorded)
+
+    def say_and_hold(word: bytes, sock: socket.socket) -> bytes | None:
+        for start in range(0, len(text), 300):  # each part is cut somewhere in a line
+            sock.sendall(text[start : start + 300].encode())
+        return _hold(word, sock)
+
+    dialer = LoopbackDialer({"zk-0": scripted(say_and_hold).address})
+    told = ask(dialer, make_pod("zk-0").key, 2181, "mntr", 20, told_all)
+    assert text.startswith(f"{told}\n")
+    assert parse_mntr(told) == parse_mntr(text)
+
+
+def test_all_is_told_only_with_what_a_leader_alone_tells() -> None:
+    lines = reply("mntr-3.9.4-leader").splitlines()
+    last = next(number for number, line in enumerate(lines) if line.startswith("zk_learners"))
+    assert not told_all("\n".join(lines[:last]))
+    assert told_all("\n".join(lines[: last + 1]))
+    assert not told_all(reply("mntr-3.4.14-leader")), "older releases are waited for: they tell less"
 
 
 def _hold(word: bytes, sock: socket.socket) -> bytes | None:

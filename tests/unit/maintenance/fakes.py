@@ -175,7 +175,7 @@ class FakeMembers:
     order: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     """(when, pod) of every question asked."""
 
-    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5) -> MemberReport:
+    async def poll(self, ensemble: Ensemble, pod: Pod, timeout: float = 1.5, *, detail: bool = True) -> MemberReport:
         at = self.clock.now()
         self.order.append((at, pod.name))
         found = self.world.pods.get(pod.uid)
