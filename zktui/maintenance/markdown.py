@@ -10,9 +10,10 @@ from zktui.core.ports import ProbeSummary
 from zktui.core.text import count, printable, span
 from zktui.maintenance.jsonvalues import objects_of, text_of, texts_of
 from zktui.maintenance.model import JsonValue
-from zktui.maintenance.outages import BELOW, LEADERLESS, UNKNOWN
+from zktui.maintenance.outages import BELOW, LEADERLESS, UNKNOWN, most_in_words
 from zktui.maintenance.report import UNATTENDED, Move, NodePart, Report
 
+LASTED = "and it lasted when the journal ended"
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~&!])")
 
 
@@ -86,9 +87,8 @@ def _outage(report: Report, what: str) -> str:
     least, most = report.outage(what)
     if most == 0:
         return "never seen"
-    words = f"{least:.1f} s at least, "
-    words += f"{most:.1f} s at most" if most is not None else "and it lasted when the journal ended"
-    return words
+    mine = [outage for outage in report.outages if outage.what == what]
+    return f"{least:.1f} s at least, {most_in_words(mine, LASTED)}"
 
 
 def _plan(report: Report) -> list[str]:
@@ -162,8 +162,7 @@ def _servers(report: Report) -> list[str]:
         for e in report.elections
     ]
     lines += [
-        f"- {_time(o.wall)} {plain(o.ensemble)} {o.what}: {o.at_least:.1f} s at least, "
-        + (f"{o.at_most:.1f} s at most" if o.at_most is not None else "and it lasted when the journal ended")
+        f"- {_time(o.wall)} {plain(o.ensemble)} {o.what}: {o.at_least:.1f} s at least, " + most_in_words([o], LASTED)
         for o in report.outages
     ]
     if report.readings:

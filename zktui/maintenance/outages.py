@@ -55,7 +55,17 @@ class Outage:
     at_least: float
     """Seconds."""
     at_most: float | None
-    """None: it was not over when the journal ends."""
+    """None: it was not over when its program's journal ends."""
+    over: bool = True
+    """A later reading shows the end of it; that of another program tells no time, by clocks that are never compared."""
+
+
+def most_in_words(outages: Sequence[Outage], lasted: str) -> str:
+    """How long they lasted at most, together; `lasted` where one was not over when the last journal ended."""
+    known = [outage.at_most for outage in outages if outage.at_most is not None]
+    if len(known) == len(outages):
+        return f"{sum(known):.1f} s at most"
+    return "over when the run was taken up again" if all(outage.over for outage in outages) else lasted
 
 
 def parts_of(events: Sequence[Event]) -> Iterator[list[Event]]:
@@ -105,13 +115,17 @@ def _elected(before: QuorumSeen, now: QuorumSeen) -> bool:
 
 
 def outages_in(standings: Sequence[QuorumSeen]) -> Iterator[Outage]:
+    """Each stretch, ensemble by ensemble. One in which a program ended is over if the next one saw so."""
+
     def key(standing: QuorumSeen) -> tuple[str, int]:
         return (standing.ensemble, standing.part)
 
-    for _, group in groupby(sorted(standings, key=key), key):
+    for (ensemble, part), group in groupby(sorted(standings, key=key), key):
         mine = list(group)
+        later = [s for s in standings if s.ensemble == ensemble and s.part > part]
         for what, bad in _BAD.items():
-            yield from _stretches(what, bad, mine)
+            over = any(not bad(s) and (what == UNKNOWN or s.health != Health.UNKNOWN) for s in later)
+            yield from _stretches(what, bad, mine, over=over)
 
 
 _BAD: dict[str, Callable[[QuorumSeen], bool]] = {
@@ -121,22 +135,39 @@ _BAD: dict[str, Callable[[QuorumSeen], bool]] = {
 }
 
 
-def _stretches(what: str, bad: Callable[[QuorumSeen], bool], quorums: Sequence[QuorumSeen]) -> Iterator[Outage]:
-    """By the moments of the readings: a reading takes a while itself, and what it showed was so at some time in it."""
+def _stretches(
+    what: str, bad: Callable[[QuorumSeen], bool], quorums: Sequence[QuorumSeen], *, over: bool
+) -> Iterator[Outage]:
+    """By the moments of the readings: a reading takes a while itself, and what it showed was so at some time in it.
+
+    What is not known does not end a stretch. `over`: another program saw that the last one had ended.
+    """
     first: QuorumSeen | None = None
+    last_bad: tuple[float, float] | None = None
     last: QuorumSeen | None = None
     for now in quorums:
+        hidden = what != UNKNOWN and now.health == Health.UNKNOWN
         if bad(now):
-            first = first or now
+            first, last_bad = first or now, None
         elif first is not None:
-            began = first.before[0] if first.before is not None else first.reading[0]
-            last_bad = now.before or first.reading
-            at_least = max(0.0, last_bad[0] - first.reading[1])
-            yield Outage(first.wall, first.ensemble, what, at_least, now.reading[1] - began)
-            first = None
+            last_bad = last_bad or now.before or first.reading
+            if not hidden:
+                at_least, at_most = _least(first, last_bad), now.reading[1] - _began(first)
+                yield Outage(first.wall, first.ensemble, what, at_least, at_most)
+                first = None
         elif what != UNKNOWN and last is not None and now.before is not None and _elected(last, now):
             # It passed between two readings: while members elect, none of them serves.
             yield Outage(now.wall, now.ensemble, what, 0.0, now.reading[1] - now.before[0])
         last = now
     if first is not None:
-        yield Outage(first.wall, first.ensemble, what, max(0.0, quorums[-1].reading[0] - first.reading[1]), None)
+        at_least = _least(first, last_bad or quorums[-1].reading)
+        yield Outage(first.wall, first.ensemble, what, at_least, None, over=over)
+
+
+def _began(first: QuorumSeen) -> float:
+    """Since when it may have been so: since the last good reading."""
+    return first.before[0] if first.before is not None else first.reading[0]
+
+
+def _least(first: QuorumSeen, last_bad: tuple[float, float]) -> float:
+    return max(0.0, last_bad[0] - first.reading[1])

@@ -125,6 +125,7 @@ def _outage(outage: Outage) -> Document:
         "what": outage.what,
         "atLeast": round(outage.at_least, 3),
         "atMost": round(outage.at_most, 3) if outage.at_most is not None else None,
+        "over": outage.over,
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from zktui.core.quorum import Health
 from zktui.core.text import homely
 from zktui.maintenance.jsonvalues import objects_of, text_of, texts_of
-from zktui.maintenance.outages import BELOW, LEADERLESS, UNKNOWN, QuorumSeen
+from zktui.maintenance.outages import BELOW, LEADERLESS, UNKNOWN, QuorumSeen, most_in_words
 from zktui.maintenance.report import UNATTENDED, Move, Report
 from zktui.maintenance.runs import BROKEN, RUNNING, PastRun
 from zktui.ui.screens.wizard.words import Cell, count, span, table
@@ -18,6 +18,7 @@ from zktui.ui.widgets import grid
 from zktui.ui.widgets.page import Row, row
 
 BLANK = row()
+LASTED = "not over when the journal ended"
 STATUS_TONES = {"done": Tone.SAFE, "failed": Tone.BLOCKED, BROKEN: Tone.BLOCKED, RUNNING: Tone.STRONG}
 SIGNS = {"done": "✓ ", "failed": "✖ ", BROKEN: "✖ ", RUNNING: "▸ "}
 
@@ -135,8 +136,8 @@ def _outage(told: Report, what: str) -> Piece:
     least, most = told.outage(what)
     if most == 0:
         return Piece("never seen", Tone.SAFE)
-    words = f"{most:.1f} s at most" if most is not None else "not over when the journal ended"
-    return Piece(f"{least:.1f} s at least, {words}", Tone.WAITING)
+    mine = [outage for outage in told.outages if outage.what == what]
+    return Piece(f"{least:.1f} s at least, {most_in_words(mine, LASTED)}", Tone.WAITING)
 
 
 def _nodes(told: Report) -> list[Row]:
@@ -177,7 +178,7 @@ def _servers(told: Report) -> list[Row]:
         words = f"{election.ensemble}: {election.leader} elected{epoch}, before it {election.before} led"
         lines.append(row([_indented(election.wall), Piece("  ")], [Piece(words)]))
     for outage in told.outages:
-        most = f"{outage.at_most:.1f} s at most" if outage.at_most is not None else "not over when the journal ended"
+        most = most_in_words([outage], LASTED)
         words = f"{outage.ensemble} {outage.what}: {outage.at_least:.1f} s at least, {most}"
         lines.append(row([_indented(outage.wall), Piece("  ")], [Piece(words, Tone.WAITING)]))
     if told.readings:

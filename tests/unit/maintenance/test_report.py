@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,28 @@ def test_an_outage_that_lasts_has_no_most() -> None:
     assert to_document(found)["belowMajority"] == {"atLeast": 0.0, "atMost": None}
 
 
+def test_what_is_not_known_does_not_end_an_outage() -> None:
+    unknown = seen(3, 1, "", (10.0, 10.1), (9.5, 9.6))
+    unknown = replace(unknown, data={**unknown.data, "health": "unknown"})
+    events = [
+        seen(1, 3, "zk-0", (0.0, 0.1), None),
+        seen(2, 1, "", (5.0, 5.1), (4.5, 4.6)),
+        unknown,
+        seen(4, 3, "zk-0", (12.0, 12.1), (11.5, 11.6)),
+    ]
+    below = next(o for o in report(events).outages if o.what == BELOW)
+    assert (round(below.at_least, 3), below.at_most) == (4.4, pytest.approx(7.6))  # pyright: ignore[reportUnknownMemberType] - pytest's own
+    not_known = next(o for o in report(events).outages if o.what == UNKNOWN)
+    assert not_known.at_most == pytest.approx(2.6)  # pyright: ignore[reportUnknownMemberType] - pytest's own
+
+
 def test_clocks_of_two_programs_are_never_compared() -> None:
     first = [seen(1, 3, "zk-0", (900.0, 900.1), None), seen(2, 1, "", (905.0, 905.1), (904.5, 904.6))]
     second = [seen(1, 3, "zk-1", (3.0, 3.1), None, epoch=2)]
     found = report([*first, *second])
     assert found.parts == 2
-    assert all(outage.at_most is None for outage in found.outages)
+    assert all(outage.at_most is None and outage.over for outage in found.outages)
+    assert "1 of 3" in to_markdown(found) and "over when the run was taken up again" in to_markdown(found)
     assert len(found.elections) == 1, "but who leads is the same everywhere"
 
 
