@@ -213,6 +213,7 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
         read_only=settings.read_only,
         witness=probe,
         announcer=connection.announcer,
+        store_changes=store.changes,
     )
     try:
         yield Session(

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from zktui.core.ports import Announcer, Clock, Cluster, Members, Probe
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble, EnsembleKey, Mode
 from zktui.maintenance.acting import act
+from zktui.maintenance.alarm import Watched
 from zktui.maintenance.choosing import choose_nodes
 from zktui.maintenance.claim import unfinished_in
 from zktui.maintenance.engine import Engine
@@ -44,10 +46,12 @@ class Desk:
         read_only: bool,
         witness: Callable[[bool], Probe] | None = None,
         announcer: Announcer | None = None,
+        store_changes: Callable[[], AbstractAsyncContextManager[asyncio.Event]] | None = None,
     ) -> None:
         """`holder` is who the lease will name (user@host); journals go to `state_folder`/runs.
 
-        `witness` makes a run's probe, which also writes when it is given True; `announcer` writes Events.
+        `witness` makes a run's probe, which also writes when it is given True; `announcer` writes Events. With
+        `store_changes`, an event that is set after each change of the view, a run that waits is woken by it.
         """
         self._cluster = cluster
         self._members = members
@@ -57,6 +61,7 @@ class Desk:
         self._holder = holder
         self._witness = witness
         self._announcer = announcer
+        self._watched = Watched(store_changes, store_view) if store_changes is not None else None
         self._reviewed: dict[EnsembleKey, Ensemble] = {}
         self._lookout = Lookout(cluster, clock, state_folder, holder)
         self._take_up = TakeUp(cluster, members, clock, state_folder, holder)
@@ -212,6 +217,7 @@ class Desk:
             journal,
             witness=self._witness(options.probe_writes) if self._witness is not None and probed else None,
             announcer=self._announcer,
+            watched=self._watched,
         )
         self.task = asyncio.get_running_loop().create_task(self.engine.drive())
         self.task.add_done_callback(lambda _: journal.close())

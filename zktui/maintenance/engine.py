@@ -15,6 +15,7 @@ from zktui.core.kube import Lease, Node
 from zktui.core.ports import Announcer, Clock, Cluster, Evicted, Members, Probe, ProbeSummary, Reply, Unanswered
 from zktui.core.zookeeper import Member
 from zktui.maintenance.acting import send
+from zktui.maintenance.alarm import Watched, listen
 from zktui.maintenance.effects import (
     AnnotateNode,
     Begin,
@@ -44,6 +45,9 @@ from zktui.maintenance.state import State
 from zktui.maintenance.survey import survey
 from zktui.maintenance.timeline import Timeline
 
+SPACING = 0.1
+"""Seconds until the next reading, at least, where what is watched changes while one is under way."""
+
 
 class Engine:
     """One run. Used from one event loop; readers come and go, the run does not depend on them."""
@@ -58,10 +62,11 @@ class Engine:
         *,
         witness: Probe | None = None,
         announcer: Announcer | None = None,
+        watched: Watched | None = None,
     ) -> None:
         """`witness` feels what clients feel while the run is under way; it is started and stopped here.
 
-        `announcer` writes Events on what the run touches.
+        `announcer` writes Events on what the run touches. `watched` tells when it is worth while to read again.
         """
         self._state = state
         self._cluster = cluster
@@ -78,6 +83,10 @@ class Engine:
         self._task: asyncio.Task[None] | None = None
         """The reading or the change under way."""
         self._timer: asyncio.Task[None] | None = None
+        self._watched = watched
+        self._listening: asyncio.Task[None] | None = None
+        self._stirred = False
+        """What is watched has changed since the reading under way began."""
 
     @property
     def run(self) -> Run:
@@ -125,6 +134,9 @@ class Engine:
         """
         if not self._begun:
             self._begun = True
+            if self._watched is not None:
+                keys = frozenset(ensemble.key for ensemble in self._state.ensembles)
+                self._listening = asyncio.get_running_loop().create_task(listen(self._watched, keys, self._stir))
             self._feed(Begin())
         try:
             await self._ended.wait()
@@ -159,7 +171,7 @@ class Engine:
         while self._task is not None and not self._task.done() and not isinstance(self._state.busy, Survey):
             await asyncio.wait({self._task})
         self._ended.set()
-        for task in (self._task, self._timer):
+        for task in (self._task, self._timer, self._listening):
             if task is not None:
                 task.cancel()
         text = f"zktui quits: the run is unattended. {words_left_behind(self.run)}"
@@ -185,6 +197,8 @@ class Engine:
         if self.run.status.ended:
             self._stop_timer()
             self._ended.set()
+            if self._listening is not None:
+                self._listening.cancel()
         for waiter in self._waiters:
             waiter.set()
 
@@ -198,6 +212,8 @@ class Engine:
                         return refused
                 case Wake(at):
                     self._stop_timer()
+                    if self._stirred:
+                        at, self._stirred = min(at, self._clock.now() + SPACING), False
                     self._timer = asyncio.get_running_loop().create_task(self._wake(at))
                 case Survey():
                     self._task = asyncio.get_running_loop().create_task(self._read(effect))
@@ -216,6 +232,14 @@ class Engine:
         await self._clock.sleep(max(0.0, at - self._clock.now()))
         self._timer = None
         self._feed(Woken())
+
+    def _stir(self) -> None:
+        """What is waited for may have come true."""
+        if self._timer is None:
+            self._stirred = True
+        else:
+            self._stop_timer()
+            self._feed(Woken())
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -51,7 +51,7 @@ class Asked:
     planned: PlannedMember | None = None
     moved: tuple[Moved, ...] = ()
     good_since: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Pod UID to since when, without a break, it was seen Ready, serving and caught up."""
+    """Pod UID to since when, without a break, it was seen serving and caught up."""
     evicted: frozenset[str] = frozenset()
     """UIDs whose eviction this run has sent."""
     refused: tuple[str, str] = ("", "")
@@ -248,7 +248,7 @@ def _coming(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> bool:
 
 
 def settled_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:
-    """The member moved last has come back: new UID, Ready, serving, caught up, for a dwell of syncLimit x tickTime.
+    """The member moved last has come back: new UID, serving and caught up for a dwell of syncLimit x tickTime, Ready.
 
     A budget opens up to 40 s before that with a readiness that only says alive. Members that started lately by
     themselves are waited for in the same way.
@@ -283,7 +283,7 @@ def _unsettled(facts: Facts, asked: Asked, moved: Moved, dwell: float, now: floa
         why = f"{moved.name} is Pending{': ' + successor.message if successor.message else ''}"
         return Gate(name, Standing.BLOCKED, why, facts.at, unblock=action.text if action else "room", action=action)
     since = asked.good_since.get(successor.uid)
-    if since is None:
+    if since is None or (now - since >= dwell and not successor.ready):
         why = f"{moved.name} on {successor.node}: {lacks(facts, asked.ensemble, successor, now)}"
         return Gate(name, Standing.WAITING, why, facts.at)
     done = min(now - since, dwell)

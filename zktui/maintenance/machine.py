@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from zktui.core.kube import Lease, Node
-from zktui.core.ports import Evicted, Reply
+from zktui.core.ports import Answer, Evicted, Reply
+from zktui.core.quorum import Health
 from zktui.core.zookeeper import Ensemble
 from zktui.maintenance import acting, claim, nodes, pods, skipping
 from zktui.maintenance.annotations import on_uncordon
@@ -35,10 +36,16 @@ from zktui.maintenance.ending import close, end, left_behind, on_released, wind_
 from zktui.maintenance.journal import IN_DOUBT
 from zktui.maintenance.model import NodeRun, NodeStep, Plan, PodStep, Run, RunStatus
 from zktui.maintenance.observe import behind, observe
+from zktui.maintenance.pacing import pace
 from zktui.maintenance.planned import plan_data
-from zktui.maintenance.state import IDLE, LIVE, State, Turn
+from zktui.maintenance.state import OPEN_STEPS, State, Turn
 from zktui.maintenance.strangers import foreign_drains, strangers
 from zktui.maintenance.survey import Scope
+
+DONE = "Done: every node of the plan"
+LAST_WORD = 10.0
+"""Seconds for which a run that is done reads on until every ensemble is seen with its quorum."""
+_AT_THE_END = "the end"
 
 
 def begin(run_id: str, plan: Plan, ensembles: Sequence[Ensemble], holder: str, note: str = "") -> State:
@@ -70,6 +77,7 @@ def _take(turn: Turn, event: Input) -> None:
             _proceed(turn)
         case Replied():
             _settle(turn, event)
+            _work_on(turn, event)
         case Told(command):
             obey(turn, command)
         case Woken():
@@ -110,8 +118,7 @@ def _go_on(turn: Turn, *, at_once: bool) -> None:
     elif at_once or _hurry(turn):
         turn.survey(_scope(turn))
     else:
-        idle = turn.run.status is RunStatus.PAUSED or _holding(turn)
-        turn.wake(IDLE if idle else LIVE)
+        turn.wake(pace(turn))
 
 
 def _hurry(turn: Turn) -> bool:
@@ -130,7 +137,6 @@ def _holding(turn: Turn) -> bool:
 def _scope(turn: Turn) -> Scope:
     """What the next reading must ask for, by what the run is at."""
     state, node = turn.state, turn.run.node
-    deciding = (NodeStep.PENDING, NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN, NodeStep.UNCORDON)
     missing = any(namespace not in state.leases for namespace in state.namespaces)
     others = frozenset(p.pod.namespace for p in node.pods if not p.member) if node is not None else frozenset[str]()
     sorting = node is not None and (
@@ -141,12 +147,20 @@ def _scope(turn: Turn) -> Scope:
     return Scope(
         state.ensembles,
         (node.name,) if node is not None else (),
-        decide=missing or told or stuck or (node is not None and node.step in deciding),
+        decide=missing or told or stuck or (node is not None and _deciding(state, node)),
         select=sorting,
         namespaces=others if node is not None and node.step is NodeStep.DRAIN else frozenset(),
         leaders=frozenset(leader.uid for leader in state.leaders.values()),
+        proven=frozenset(state.good),
         sync=behind(turn) if state.facts is not None else frozenset(),
     )
+
+
+def _deciding(state: State, node: NodeRun) -> bool:
+    """A gate is ahead. While what was granted leaves there is none, and no configuration is asked of a dying leader."""
+    if node.step is NodeStep.DRAIN:
+        return not state.listed or any(pod.step in OPEN_STEPS or pod.step is PodStep.EVICT for pod in node.pods)
+    return node.step in (NodeStep.PENDING, NodeStep.CLAIM, NodeStep.CORDON)
 
 
 def _proceed(turn: Turn) -> None:
@@ -179,7 +193,22 @@ def _work(turn: Turn, *, claimed: bool) -> None:
         nodes.work(turn, claimed=claimed)
     idle = turn.state.busy is None and turn.state.closing is None
     if idle and turn.run.node is None:
-        close(turn, RunStatus.DONE, "Done: every node of the plan")
+        _finish(turn)
+
+
+def _finish(turn: Turn) -> None:
+    """Done. But a slow reading, or an election right now, would be the last that the report says of an ensemble."""
+    if _AT_THE_END not in turn.state.entered:
+        turn.enter(_AT_THE_END)
+    unseen = [
+        e.name
+        for e in turn.state.ensembles
+        if (seen := turn.state.seen.get(e.key)) is None or seen.health != Health.QUORUM
+    ]
+    if unseen and turn.waited(_AT_THE_END) < LAST_WORD:
+        turn.tell(f"every node is done; who serves in {', '.join(unseen)} is looked at once more")
+        return
+    close(turn, RunStatus.DONE, DONE)
 
 
 def _stranger(turn: Turn) -> bool:
@@ -193,6 +222,30 @@ def _stranger(turn: Turn) -> bool:
             nodes.pause(turn, text)
             return True
     return False
+
+
+SAME_READING = 1.0
+"""Seconds for which a reading that a renewal of our Lease came behind serves for what the Lease now announces."""
+_STANDS = (NodeStep.CLAIM, NodeStep.DRAINED, NodeStep.HOLD, NodeStep.UNCORDON)
+
+
+def _work_on(turn: Turn, replied: Replied) -> None:
+    """Go on with what was read right before, where a Lease says now what is to be done, or a node is given back.
+
+    Never to an eviction: budget, pod and members are read between its Lease and itself.
+    """
+    state, run = turn.state, turn.run
+    busy = state.busy is not None or state.closing is not None or run.aborting or run.status is not RunStatus.RUNNING
+    asked = state.acting or state.asked is not None or state.uncordon_also or state.skipping or state.winding_up
+    if busy or asked or not isinstance(replied.reply, Answer):
+        return
+    if run.node is None:
+        _finish(turn)
+        return
+    young = state.facts is not None and turn.now - state.facts.at <= SAME_READING
+    ours = all(namespace in state.renewed for namespace in state.namespaces)
+    if isinstance(replied.change, UpdateLease) and ours and young and run.node.step in _STANDS:
+        nodes.work(turn, claimed=True)
 
 
 def _uncordon_also(turn: Turn, *, claimed: bool) -> bool:
@@ -230,6 +283,9 @@ def _settle(turn: Turn, replied: Replied) -> None:
             acting.on_reply(turn, change, replied.reply)
     if not isinstance(change, CreateLease | UpdateLease):
         turn.set(intent=None)
+        going = turn.run.status is RunStatus.RUNNING and not turn.run.pausing and not turn.run.aborting
+        if isinstance(change, CordonNode) and going and turn.state.closing is None:
+            nodes.announce(turn)
     if turn.run.pausing:
         turn.set_run(pausing=False, status=RunStatus.PAUSED, message="Paused")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from zktui.core.kube import Node
 from zktui.core.ports import Answer, Refused, Reply, Unanswered
@@ -53,9 +54,9 @@ def _nothing_to_drain(turn: Turn) -> None:
 
 def _claim(turn: Turn, *, claimed: bool) -> None:
     """Nothing has been changed yet: sort the pods, hold the leases, and pass the first gate."""
-    node = turn.node
-    if node.step is NodeStep.PENDING:
-        _leader_last(turn)
+    if _leader_last(turn):
+        return  # another node is next, of which nothing was read
+    if turn.node.step is NodeStep.PENDING:
         turn.set(listed=False, cordon_tries=0, cordon_at=turn.now)
         turn.step_node(NodeStep.CLAIM)
         turn.say("claim", f"{turn.node.name} is next")
@@ -103,6 +104,15 @@ def _prepared(turn: Turn) -> bool:
     return _listed(turn)
 
 
+def announce(turn: Turn) -> None:
+    """The node was just cordoned: let the Lease say who is to go first, so that one reading decides on it."""
+    node = turn.run.node
+    if node is not None and node.step is NodeStep.DRAIN and turn.state.busy is None:
+        first = pods.first_to_go(turn)
+        if first is not None:
+            claim.ready(turn, "evict", first.pod.uid)
+
+
 def _listed(turn: Turn) -> bool:
     found = list_pods(turn.state, turn.facts, turn.node)
     if found.problem:
@@ -123,15 +133,28 @@ def _announce(turn: Turn, found: Listing) -> None:
         turn.say("note", text)
 
 
-def _leader_last(turn: Turn) -> None:
-    """The leader may have changed since the review: of the nodes still to come, those without one go first."""
-    run, facts = turn.run, turn.facts
+def _leader_last(turn: Turn) -> bool:
+    """Of the nodes still to come those without a leader go first. True when another one than before is next.
+
+    The leader may have moved since the review, or since this node's turn came, or was not heard then. A node from which
+    something has gone already keeps its turn.
+    """
+    run, facts, node = turn.run, turn.facts, turn.node
+    if any(pod.step not in (*OPEN_STEPS, PodStep.STAYS, PodStep.SKIPPED) for pod in node.pods):
+        return False
     leaders = {p.node for e in turn.state.ensembles for p in facts.members_pods(e) if _leads(turn, p.uid)}
-    rest = sorted(run.nodes[run.current :], key=lambda node: node.name in leaders)
     # Those that were planned first because they are empty stay first: sorting is stable.
-    if rest != list(run.nodes[run.current :]):
-        turn.set_run(nodes=(*run.nodes[: run.current], *rest))
-        turn.say("note", f"{rest[0].name} goes before {run.nodes[run.current].name}, where the leader is now")
+    rest = sorted(run.nodes[run.current :], key=lambda each: each.name in leaders)
+    if rest == list(run.nodes[run.current :]):
+        return False
+    another = rest[0].name != node.name
+    if another:
+        rest = [replace(each, step=NodeStep.PENDING, pods=()) if each.name == node.name else each for each in rest]
+    turn.set_run(nodes=(*run.nodes[: run.current], *rest))
+    if not another:
+        return False
+    turn.say("note", f"{rest[0].name} goes before {node.name}, where the leader is now")
+    return True
 
 
 def _leads(turn: Turn, uid: str) -> bool:
@@ -284,6 +307,7 @@ def _hold(turn: Turn) -> None:
     held = turn.now - (node.since if node.since is not None else turn.now)
     if hold.kind is HoldKind.SECONDS and held >= hold.seconds:
         turn.step_node(NodeStep.UNCORDON)
+        _uncordon(turn)
         return
     left = f", {hold.seconds - held:.0f} s more" if hold.kind is HoldKind.SECONDS else " until you uncordon it"
     turn.tell(f"{node.name} is held{left}: {exposure(turn)}")
@@ -324,10 +348,16 @@ def _nothing_to_undo(turn: Turn, seen: Node) -> None:
 def _after_uncordon(turn: Turn) -> None:
     turn.set(cordon_tries=0, cordon_at=turn.now)
     turn.step_node(NodeStep.REJOIN)
+    if not _away(turn):
+        _rejoin(turn)  # whoever had to come back was seen to before
+
+
+def _away(turn: Turn) -> list[PodRun]:
+    return [p for p in turn.node.pods if p.member and p.step in AWAY]
 
 
 def _rejoin(turn: Turn) -> None:
-    away = [p for p in turn.node.pods if p.member and p.step in AWAY]
+    away = _away(turn)
     if away:
         _wait_for(turn, away)
         return

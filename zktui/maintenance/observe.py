@@ -5,17 +5,18 @@ from __future__ import annotations
 from zktui.core.disruption import budgets_of
 from zktui.core.kube import Pod
 from zktui.core.quorum import caught_up
-from zktui.core.zookeeper import Ensemble, Mode
+from zktui.core.zookeeper import EVIDENCE_MAX_AGE, Ensemble, Mode
 from zktui.maintenance.cordoning import watch_ahead
 from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
 from zktui.maintenance.model import JsonValue, NodeStep, PodRun, PodStep
-from zktui.maintenance.state import LEFT, Turn, gone_words, node_seen, pod_seen, vanished
+from zktui.maintenance.state import LEFT, Good, Turn, gone_words, node_seen, pod_seen, vanished
 from zktui.maintenance.strangers import watch_foreign
+from zktui.maintenance.survey import POLL_TIMEOUT
 
 LONGEST_GAP = 5.0
-"""Seconds without a reading after which "without a break" can't be said any more."""
+"""Seconds from one answer to the next after which "without a break" can't be said any more."""
 UNSCHEDULED = 5.0
 """Seconds that a successor may stay unscheduled before it counts as one that waits."""
 _EMPTYING = (NodeStep.CLAIM, NodeStep.CORDON, NodeStep.DRAIN)
@@ -41,19 +42,33 @@ def dwell_of(turn: Turn, ensemble: Ensemble) -> float:
 
 
 def _watch_members(turn: Turn) -> None:
-    facts, now = turn.facts, turn.now
-    good = {uid: times for uid, times in turn.state.good_since.items() if now - times[1] <= LONGEST_GAP}
+    """Since when each serves and has caught up, by its own word."""
+    good: dict[str, Good] = {}
     for ensemble in turn.state.ensembles:
-        for pod in facts.members_pods(ensemble):
-            report = facts.reports.get(pod.uid)
-            if not pod.ready or pod.terminating or report is None or not report.serving(now):
-                good.pop(pod.uid, None)
-            elif pod.uid in good:
-                # Once caught up, a serving member keeps up: it is thrown out by its leader when it can't.
-                good[pod.uid] = (good[pod.uid][0], now)
-            elif _holds_all(facts, ensemble, pod):
-                good[pod.uid] = (now, now)
-    turn.set(good_since=good)
+        for pod in turn.facts.members_pods(ensemble):
+            seen = _seen_good(turn, ensemble, pod, turn.state.good.get(pod.uid))
+            if seen is not None:
+                good[pod.uid] = seen
+    turn.set(good=good)
+
+
+def _seen_good(turn: Turn, ensemble: Ensemble, pod: Pod, before: Good | None) -> Good | None:
+    """None: it does not serve, or not without a break.
+
+    Its readiness may say so later than itself, by a period of the probe; but once it did, it must not take that back.
+    An answer that did not come in time says nothing; the one before it is evidence for as long as any is.
+    """
+    report, now = turn.facts.reports.get(pod.uid), turn.now
+    if pod.terminating or report is None:
+        return None
+    if not report.mode.serving:
+        unheard = report.mode in (Mode.SILENT, Mode.UNKNOWN) and report.took >= POLL_TIMEOUT
+        return before if unheard and before is not None and now - before.last <= EVIDENCE_MAX_AGE else None
+    if before is not None and report.at - before.last <= LONGEST_GAP and (pod.ready or not before.ready):
+        # Once caught up, a serving member keeps up: it is thrown out by its leader when it can't.
+        return Good(before.since, report.at, pod.ready)
+    holds = report.fresh(now) and _holds_all(turn.facts, ensemble, pod)
+    return Good(now, report.at, pod.ready) if holds else None
 
 
 def _holds_all(facts: Facts, ensemble: Ensemble, pod: Pod) -> bool:
@@ -66,13 +81,13 @@ def _holds_all(facts: Facts, ensemble: Ensemble, pod: Pod) -> bool:
 
 
 def behind(turn: Turn) -> frozenset[str]:
-    """UIDs of successors that are Ready and serve, but whose zxid proves nothing: a sync through them may."""
+    """UIDs of successors that serve, but whose zxid proves nothing: a sync through them may."""
     facts = turn.facts
     found: set[str] = set()
     for node in turn.run.nodes:
         for pod in node.pods:
             ensemble = turn.state.ensemble(pod.ensemble)
-            if pod.successor is None or ensemble is None or pod.successor.uid in turn.state.good_since:
+            if pod.successor is None or ensemble is None or pod.successor.uid in turn.state.good:
                 continue
             report = facts.reports.get(pod.successor.uid)
             if pod.step is PodStep.PLACED and report is not None and report.serving(turn.now):
@@ -189,15 +204,16 @@ def _placed(turn: Turn, pod: PodRun, successor: Pod, ensemble: Ensemble) -> None
         pod = turn.set_pod(
             pod.pod.uid, step=PodStep.PLACED, successor=successor.key, successor_node=successor.node, note=""
         )
-    times = turn.state.good_since.get(successor.uid)
-    dwell = dwell_of(turn, ensemble)
-    if times is None:
+    good, report = turn.state.good.get(successor.uid), turn.facts.reports.get(successor.uid)
+    dwell, now = dwell_of(turn, ensemble), turn.now
+    heard = good is not None and good.ready and report is not None and report.serving(now)
+    if good is None or (now - good.since >= dwell and not heard):
         note = lacks(turn.facts, ensemble, successor, turn.now)
         turn.set_pod(pod.pod.uid, note=note)
-    elif turn.now - times[0] >= dwell:
+    elif now - good.since >= dwell:
         took = f" {turn.now - pod.gone_at:.0f} s after it was gone" if pod.gone_at is not None else ""
         text = f"{successor.name} is Ready, serves and has caught up{took}"
         turn.say("rejoined", text, successor.key, {"was": pod.pod.uid})
         turn.set_pod(pod.pod.uid, step=PodStep.REJOINED, rejoined_at=turn.now, note="")
     else:
-        turn.set_pod(pod.pod.uid, note=f"serves for {turn.now - times[0]:.0f} s of {dwell:.0f} s")
+        turn.set_pod(pod.pod.uid, note=f"serves for {turn.now - good.since:.0f} s of {dwell:.0f} s")

@@ -42,6 +42,12 @@ def work(turn: Turn) -> bool:
     return True
 
 
+def first_to_go(turn: Turn) -> PodRun | None:
+    """Whom `work` would take first if nothing kept it from going."""
+    others = [p for p in turn.node.pods if not p.member and p.step in OPEN_STEPS]
+    return next(iter(others or in_order(turn, [p for p in turn.node.pods if p.member])), None)
+
+
 def follow_sent(turn: Turn) -> bool:
     """Find out what became of evictions that were sent. Sends nothing. False when the run comes to its end by it."""
     for pod in turn.node.pods:
@@ -90,7 +96,7 @@ def judge_member(turn: Turn, pod: PodRun) -> tuple[Gate, ...]:
         turn.state.leases,
         turn.state.planned(pod, node.name),
         tuple(moved.values()),
-        {uid: since for uid, (since, _) in turn.state.good_since.items()},
+        {uid: good.since for uid, good in turn.state.good.items()},
         turn.state.evicted,
         turn.state.refused.get(pod.pod.uid, ("", "")),
         stays_cordoned=run.plan.options.hold.kind is HoldKind.LEAVE and run.current == len(run.nodes) - 1,

@@ -20,7 +20,8 @@ def skip(turn: Turn) -> None:
     elif turn.state.skipping != node.name:
         turn.say("skip", f"the operator skips {node.name}: {_what_follows(node)}")
         turn.set(skipping=node.name)
-        when = " once the run is resumed" if turn.run.status is RunStatus.PAUSED else ""
+        pausing = turn.run.status is RunStatus.PAUSED or turn.run.pausing
+        when = " once the run is resumed" if pausing else ""
         turn.set_run(message=f"Skipping {node.name}{when}: {_what_follows(node)}")
 
 

@@ -39,6 +39,10 @@ from zktui.maintenance.survey import Scope
 
 LIVE = 0.5
 """Seconds between two readings while something is expected."""
+BRISK = 0.2
+"""Seconds between two readings while a member is on its way: each of them is time without it."""
+BRISK_FOR = 60.0
+"""Seconds in one step of its way after which that is LIVE again: it takes long, whatever is the matter."""
 IDLE = 2.0
 """Seconds between two readings in Hold and while paused."""
 
@@ -58,6 +62,17 @@ class Seen:
     leader: str
     reading: tuple[float, float]
     """Monotonic seconds between which the members were asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A member that serves and has caught up, seen so without a break. Monotonic seconds."""
+
+    since: float
+    last: float
+    """When the question was put to which it answered last."""
+    ready: bool
+    """It was also Ready then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +116,8 @@ class State:
     """No lease is asked for before this moment: the last try was refused or lost."""
     others_lease: Mapping[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """Namespace to (resourceVersion, since when it is seen unchanged) of a lease that another holds."""
-    good_since: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
-    """Pod UID to (since when seen Ready, serving and caught up without a break, last seen so)."""
+    good: Mapping[str, Good] = field(default_factory=dict[str, Good])
+    """By pod UID."""
     entered: Mapping[str, float] = field(default_factory=dict[str, float])
     """Pod UID, or node name, to when its present wait began: what Options.timeout counts from."""
     overrides: frozenset[tuple[str, GateName]] = frozenset()

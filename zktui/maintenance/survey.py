@@ -20,6 +20,8 @@ from zktui.maintenance.model import LEASE_NAME
 
 POLL_TIMEOUT = 1.2
 """Seconds for a member's answer: with the pods' reading before it, still within the 2 s for which evidence holds."""
+LEAVING_TIMEOUT = 0.5
+"""Seconds for that of a terminating pod: it may serve to its last second, and what dies lets nobody wait."""
 SYNC_TIMEOUT = 1.5
 MAX_CANDIDATES = 24
 """Nodes whose pods are read to see whether there is room; a node beyond that is "not looked at", which is no."""
@@ -45,7 +47,9 @@ class Scope:
     namespaces: frozenset[str] = frozenset()
     """Further namespaces whose budgets are read."""
     leaders: frozenset[str] = frozenset()
-    """UIDs of the pods that led last: they are asked before the others."""
+    """UIDs of the pods that led last: they are asked before those that have to prove that they have caught up."""
+    proven: frozenset[str] = frozenset()
+    """UIDs of the pods that have proven it: they are asked beside their leader."""
     sync: frozenset[str] = frozenset()
     """UIDs of pods through which a sync and a read are tried."""
 
@@ -65,7 +69,7 @@ async def survey(cluster: Cluster, members: Members, clock: Clock, scope: Scope)
         sessions = group.create_task(_sessions(members, scope, facts))
     return replace(
         objects.result(),
-        reports=polls.result(),
+        reports=await _with_details(members, scope, facts, polls.result()),
         synced=synced.result(),
         configs=configs.result(),
         sessions=sessions.result(),
@@ -198,7 +202,7 @@ async def _permissions(cluster: Cluster, scope: Scope, facts: Facts) -> dict[str
 
 
 async def _poll_all(members: Members, scope: Scope, facts: Facts) -> dict[str, MemberReport]:
-    """The presumed leaders first, then all others at once."""
+    """The presumed leaders, and whoever need not be compared with them; then all others at once."""
     first: list[tuple[Ensemble, Pod]] = []
     others: list[tuple[Ensemble, Pod]] = []
     reports: dict[str, MemberReport] = {}
@@ -208,11 +212,34 @@ async def _poll_all(members: Members, scope: Scope, facts: Facts) -> dict[str, M
                 # There is no process to ask, and that is known as of now.
                 reports[pod.uid] = MemberReport(pod.key, facts.at, Mode.SILENT, error=f"the pod is {pod.status}")
             else:
-                (first if pod.uid in scope.leaders else others).append((ensemble, pod))
+                early = pod.terminating or pod.uid in scope.leaders | scope.proven
+                (first if early else others).append((ensemble, pod))
     for asked in (first, others):
-        answers = await asyncio.gather(*(members.poll(e, pod, POLL_TIMEOUT) for e, pod in asked))
+        answers = await asyncio.gather(*(_poll(members, scope, e, pod) for e, pod in asked))
         reports.update((report.pod.uid, report) for report in answers)
     return reports
+
+
+async def _poll(members: Members, scope: Scope, ensemble: Ensemble, pod: Pod) -> MemberReport:
+    """A gate wants the leader's details, a review those of all."""
+    detail = scope.sessions or (scope.decide and pod.uid in scope.leaders)
+    return await members.poll(ensemble, pod, LEAVING_TIMEOUT if pod.terminating else POLL_TIMEOUT, detail=detail)
+
+
+async def _with_details(
+    members: Members, scope: Scope, facts: Facts, reports: dict[str, MemberReport]
+) -> dict[str, MemberReport]:
+    """A leader that was none before, and whose details were not asked for therefore. Its answer stands as it came."""
+    if not scope.decide:
+        return reports
+    new = [
+        (ensemble, pod)
+        for ensemble in scope.ensembles
+        for pod in facts.members_pods(ensemble)
+        if pod.uid not in scope.leaders and pod.uid in reports and reports[pod.uid].mode is Mode.LEADER
+    ]
+    more = await asyncio.gather(*(_poll(members, replace(scope, sessions=True), e, pod) for e, pod in new))
+    return {**reports, **{m.pod.uid: replace(reports[m.pod.uid], detail=m.detail) for m in more}}
 
 
 async def _sync_all(members: Members, scope: Scope, facts: Facts) -> frozenset[str]:

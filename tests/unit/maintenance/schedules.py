@@ -60,6 +60,8 @@ class Schedule:
     options: Options = QUICK
     replicas: int = 3
     ordered: bool | None = None
+    spare: int = 1
+    """Nodes without a member."""
     varied: bool = False
     log: list[str] = field(default_factory=list[str])
 
@@ -75,7 +77,9 @@ class Schedule:
         self.refused = ""
         """Why there is nothing to play: the review says stop."""
         ordered = self.rng.random() < 0.5 if self.ordered is None else self.ordered
-        self.world = self.any_world() if self.varied else World(self.rng, self.replicas, ordered=ordered)
+        self.world = (
+            self.any_world() if self.varied else World(self.rng, self.replicas, ordered=ordered, spare=self.spare)
+        )
         self.judge = Judge(self.world)
         if self.varied:
             self.options = self.any_options()

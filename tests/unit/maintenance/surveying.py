@@ -54,10 +54,10 @@ class Look:
         yield [self._pods(e.key) for e in self.scope.ensembles]
         self._begin_round()
         pods = self._to_ask()
-        first = [pod for pod in pods if pod.uid in self.scope.leaders]
+        first = [pod for pod in pods if pod.terminating or pod.uid in self.scope.leaders | self.scope.proven]
         yield [*self._objects(), *self._polls(first), *self._configs(), *self._syncs(pods)]
         self._begin_round()
-        yield [*self._polls([pod for pod in pods if pod.uid not in self.scope.leaders]), *self._more()]
+        yield [*self._polls([pod for pod in pods if pod not in first]), *self._more()]
 
     def _begin_round(self) -> None:
         self.asked_at = self.world.now + self.base
@@ -182,7 +182,8 @@ class Look:
 
             def keep(reading: Reading[Any], pod: Pod = pod) -> None:
                 told: MemberReport | None = reading.value
-                silence = MemberReport(pod.key, reading.at, Mode.SILENT, error=reading.why)
+                waited = SILENCE if reading.why.endswith("timed out") else 0.0
+                silence = MemberReport(pod.key, reading.at, Mode.SILENT, error=reading.why, took=waited)
                 self._report(pod, replace(told, at=reading.at) if told is not None else silence)
 
             yield Question(

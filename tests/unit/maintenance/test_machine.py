@@ -11,9 +11,10 @@ import pytest
 from tests.unit.maintenance.operators import Operator
 from tests.unit.maintenance.schedules import HOLDER, Faults, Schedule, read
 from tests.unit.maintenance.world import NAMESPACE, SimPod
+from zktui.core.kube import Pod
 from zktui.core.ports import Refused, Reply
-from zktui.core.zookeeper import MemberReport, Zxid
-from zktui.maintenance.effects import Change, CordonNode, CreateLease, EvictPod, Input, Told
+from zktui.core.zookeeper import MemberReport, Mode, Zxid
+from zktui.maintenance.effects import Change, CordonNode, CreateLease, EvictPod, Input, Surveyed, Told
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import (
     Command,
@@ -27,6 +28,7 @@ from zktui.maintenance.model import (
     RunStatus,
 )
 from zktui.maintenance.planning import plan
+from zktui.maintenance.report import report
 from zktui.maintenance.survey import Scope
 
 QUICK = Options(ignore_daemonsets=True, hold=Hold(HoldKind.SECONDS, 1.0), dwell=2.0)
@@ -36,8 +38,10 @@ class Stage(Schedule):
     """A calm schedule on which a test lets things happen: `when` is asked after each input."""
 
     when: Callable[[Stage], None]
+    readings: int = 0
 
     def deliver(self, operator: Operator, event: Input) -> None:
+        self.readings += isinstance(event, Surveyed)
         super().deliver(operator, event)
         self.when(self)
 
@@ -260,6 +264,35 @@ def test_the_order_is_made_anew_when_the_leader_moves() -> None:
     assert order == ["node-4", "node-3", "node-2"], "zk-1 on node-2 leads now"
 
 
+@pytest.mark.parametrize("waits", ["moves", "was not heard"])
+def test_a_leader_found_on_a_node_that_waits_for_its_gates_lets_the_others_go_first(waits: str) -> None:
+    """Else it goes first, and whoever is elected then has to go as well: one election too many."""
+    made = stage(("node-1", "node-2", "node-3"))
+    first = "zk-2" if waits == "moves" else "zk-0"
+    made.world.leader = next(p.uid for p in made.world.members() if p.name == first)
+    real = made.world.report
+
+    def report(pod: SimPod) -> MemberReport:
+        told = real(pod)
+        unheard = pod.name == ("zk-1" if waits == "moves" else "zk-0") and made.now < 6
+        return replace(told, mode=Mode.SILENT) if unheard else told
+
+    def elect(s: Stage) -> None:
+        target = s.world.named("zk-0")
+        assert target is not None
+        s.world.leader = target.uid
+
+    made.world.report = report
+    made.plan = replace(made.plan, nodes=tuple(sorted(made.plan.nodes, key=lambda node: node.name)))
+    made.state = begin("run-1", made.plan, (made.world.ensemble(),), HOLDER)
+    made.when = once(lambda s: s.now > 3 and s.step is NodeStep.CLAIM, elect)
+    made.play()
+    assert made.state.run.status is RunStatus.DONE, made.state.run.message
+    assert [key.name for key in made.world.evicted if key.name.startswith("zk-")][-1] == "zk-0"
+    assert made.state.run.nodes[-1].name == "node-1"
+    assert sum(event.kind == "cordon" for event in made.first.journal) == 3, "nothing was cordoned before it could go"
+
+
 def test_a_disruption_by_others_pauses_the_run_once() -> None:
     def condemn(s: Stage) -> None:
         pod = s.world.named("zk-2")
@@ -395,3 +428,130 @@ def test_a_member_is_back_only_once_it_has_caught_up() -> None:
     assert made.state.run.status is RunStatus.ABORTED
     assert not made.said("rejoined ")
     assert any("not caught up" in p.note for n in made.state.run.nodes for p in n.pods)
+
+
+def _ready(made: Stage, ready: Callable[[float], bool]) -> None:
+    """What the kubelet says of zk-0's successor, by how long that has served."""
+    real, served = made.world.pod, list[float]()
+
+    def told_of(pod: SimPod) -> Pod:
+        told = real(pod)
+        if pod.name != "zk-0" or pod.created <= 0 or not pod.joined:
+            return told
+        served.append(made.now)
+        return replace(told, ready=ready(made.now - served[0]))
+
+    made.world.pod = told_of
+
+
+def _rejoined_after(made: Stage) -> float:
+    """Seconds from its first answer as a follower until it counts as back."""
+    seen: dict[str, float] = {}
+
+    def when(s: Stage) -> None:
+        pod = s.world.named("zk-0")
+        if pod is not None and pod.created > 0 and pod.joined:
+            seen.setdefault("serves", s.now)
+        if any(p.step is PodStep.REJOINED for n in s.state.run.nodes for p in n.pods):
+            seen.setdefault("rejoined", s.now)
+
+    made.when = when
+    made.play()
+    assert made.state.run.status is RunStatus.DONE
+    return seen["rejoined"] - seen["serves"]
+
+
+def test_the_dwell_counts_from_serving_and_readiness_may_follow_in_it() -> None:
+    """A probe says two seconds later what `srvr` says itself; these are no seconds more."""
+    made = stage(("node-1",), options=replace(QUICK, dwell=7))
+    _ready(made, lambda served: served >= 3)
+    assert 7 <= _rejoined_after(made) < 8
+
+
+def test_a_member_is_not_back_before_it_is_ready_however_long_it_serves() -> None:
+    made = stage(("node-1",), options=replace(QUICK, dwell=7))
+    _ready(made, lambda served: served >= 15)
+    assert 15 <= _rejoined_after(made) < 16
+
+
+def test_readiness_that_is_taken_back_begins_the_dwell_anew() -> None:
+    made = stage(("node-1",), options=replace(QUICK, dwell=7))
+    _ready(made, lambda served: not 4 <= served < 6)
+    assert 11 <= _rejoined_after(made) < 12.5
+
+
+@pytest.mark.parametrize(("unheard", "least", "most"), [(0.6, 7.0, 8.0), (4.0, 14.0, 16.0)])
+def test_one_answer_that_did_not_come_is_no_break_and_silence_is(unheard: float, least: float, most: float) -> None:
+    """What it said before is evidence for 2 s, and after that nobody knows."""
+    made = stage(("node-1",), options=replace(QUICK, dwell=7))
+    served: list[float] = []
+    real = made.world.report
+
+    def report(pod: SimPod) -> MemberReport:
+        told = real(pod)
+        if pod.name != "zk-0" or pod.created <= 0 or not pod.joined:
+            return told
+        served.append(made.now)
+        silent = 3.0 <= made.now - served[0] < 3.0 + unheard
+        return replace(told, mode=Mode.SILENT) if silent else told
+
+    made.world.report = report
+    assert least - unheard <= _rejoined_after(made) < most
+
+
+def test_from_a_member_that_is_back_to_the_next_cordon_it_reads_once_more() -> None:
+    """Each reading is time in which nothing else happens; the first one says that it is back."""
+    readings: dict[str, int] = {}
+
+    def when(s: Stage) -> None:
+        if s.said("zk-0 is Ready"):
+            readings.setdefault("back", s.readings)
+        if isinstance(s.state.busy, CordonNode) and s.state.busy.node.name == "node-2":
+            readings.setdefault("next", s.readings)
+
+    played = stage(("node-1", "node-2"), when, replace(QUICK, hold=Hold(HoldKind.SECONDS, 0.0))).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert readings["next"] - readings["back"] == 1
+
+
+def test_an_eviction_rests_on_a_reading_after_its_lease() -> None:
+    """Budget, pod and members are read again right before each of them, whatever came before."""
+    last: list[str] = []
+    order: list[list[str]] = []
+
+    def when(s: Stage) -> None:
+        busy = s.state.busy
+        if busy is not None and (not last or last[-1] != type(busy).__name__):
+            last.append(type(busy).__name__)
+        if isinstance(busy, EvictPod):
+            order.append(last[-2:])
+
+    stage(("node-1", "node-2"), when).play()
+    assert order and all(two == ["Survey", "EvictPod"] for two in order), order
+
+
+def test_a_run_that_is_done_looks_until_it_sees_who_serves() -> None:
+    """Else the report's last word would be that nobody knows, of an ensemble that has long been well."""
+
+    def freeze(s: Stage) -> None:
+        s.world.freeze(s.world.pods[s.world.leader], 4.0)
+
+    made = stage(("node-1",), once(in_step(NodeStep.HOLD), freeze), replace(QUICK, hold=Hold(HoldKind.SECONDS, 3.0)))
+    made.play()
+    assert made.state.run.status is RunStatus.DONE
+    told = [event for event in made.first.journal if event.kind == "quorum"]
+    assert any(event.data["health"] != "quorum" for event in told), "it was seen"
+    assert told[-1].data["health"] == "quorum"
+    assert not [outage for outage in report(made.first.journal).outages if not outage.over]
+
+
+def test_an_ensemble_that_stays_ill_does_not_keep_a_run_from_its_end() -> None:
+    def freeze(s: Stage) -> None:
+        for pod in s.world.members():
+            if pod.uid != s.world.leader:
+                s.world.freeze(pod, 100.0)
+
+    made = stage(("node-1",), once(in_step(NodeStep.HOLD), freeze))
+    made.play()
+    assert made.state.run.status is RunStatus.DONE
+    assert any(not outage.over for outage in report(made.first.journal).outages)

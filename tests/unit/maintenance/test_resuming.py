@@ -32,9 +32,17 @@ def changes() -> list[int]:
     return unharmed().changed
 
 
+@functools.cache
+def cramped() -> Relay:
+    """The same where no node has room: each member waits for the uncordon of its own, and is awaited after it."""
+    made = played(relay(0, spare=0))
+    made.all_is_well()
+    return made
+
+
 def test_the_runs_that_are_killed_pass_through_every_state() -> None:
     """The two lists above are what they are meant to be: all steps are among them, and every change."""
-    seen = {step for _, step, _ in unharmed().steps}
+    seen = {step for made in (unharmed(), cramped()) for _, step, _ in made.steps}
     assert seen >= set(NodeStep) - {NodeStep.LEFT_CORDONED, NodeStep.SKIPPED, NodeStep.STOPPED, NodeStep.VERIFIED}
     members = set[PodStep]().union(*(steps for _, _, steps in unharmed().steps))
     assert members >= {PodStep.PENDING, PodStep.EVICT, PodStep.LEAVING, PodStep.PLACED, PodStep.REJOINED}
@@ -46,6 +54,14 @@ def test_killed_after_any_input_it_is_resumed_here_and_nobody_goes_twice(share: 
     """What it had sent last arrives, and with the journal that is known."""
     for kill_at in every_input()[share::10]:
         played(relay(kill_at, here=True)).all_is_well()
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "elsewhere"])
+def test_killed_while_a_member_waits_and_comes_back(here: bool) -> None:
+    steps = [at for at, step, _ in cramped().steps if step in (NodeStep.HOLD, NodeStep.UNCORDON, NodeStep.REJOIN)]
+    assert len(steps) > 8
+    for kill_at in steps[::3]:
+        played(relay(kill_at, here=here, spare=0)).all_is_well()
 
 
 @pytest.mark.parametrize("share", range(4))

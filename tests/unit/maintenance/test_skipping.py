@@ -108,7 +108,7 @@ def test_in_hold_it_is_what_uncordon_is() -> None:
 
 @pytest.mark.parametrize("step", [NodeStep.UNCORDON, NodeStep.REJOIN])
 def test_what_is_being_given_back_is_not_skipped_again(step: NodeStep) -> None:
-    made = skipped(at(step))
+    made = skipped(at(step), spare=0)
     assert made.said[1] == "node-1 is being given back already"
     assert [n.step for n in made.state.run.nodes] == [NodeStep.VERIFIED, NodeStep.VERIFIED]
 

@@ -14,6 +14,7 @@ from tests.unit.maintenance.world import NAMESPACE
 from zktui.core.kube import Lease, PodKey, StatefulSet
 from zktui.core.ports import Evicted, Refused, Reply, Unanswered
 from zktui.maintenance.desk import Desk
+from zktui.maintenance.effects import Survey
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.journal import FileJournal, is_written, journals_of, read
 from zktui.maintenance.model import (
@@ -71,7 +72,8 @@ async def killed(table: Bench, step: NodeStep = NodeStep.DRAIN, options: Options
         node = engine.run.node
         if pod:
             return any(e.kind == "evict" and e.pod == pod for e in engine.journal.events)
-        return node is not None and node.step is step
+        flying = engine._state.busy  # pyright: ignore[reportPrivateUsage]  # what arrives later is another test's
+        return node is not None and node.step is step and isinstance(flying, Survey | None)
 
     await table.clock.until(there)
     await kill(table, engine)
