@@ -16,11 +16,8 @@ from tests.scenarios.api import Api
 from tests.scenarios.data import Znodes
 from tests.scenarios.stage import CLUSTER, Stage
 
-NOT_ON_EMBEDDED = {
-    "test_port_forward_by_kubectl": "kubectl forwards ports by SPDY, bare or within a WebSocket; here only the "
-    "WebSocket channels of the Python client are served",
-}
-"""Scenarios, by name, that the embedded cluster can't play yet, and why. This list is to become empty."""
+NOT_ON_EMBEDDED: dict[str, str] = {}
+"""Scenarios, by name, that the embedded cluster can't play, and why: none."""
 
 
 ON_KWOK = "test_budgets.py"

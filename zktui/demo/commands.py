@@ -29,6 +29,7 @@ CLI_LOGBACK = (
     '<root level="WARN"><appender-ref ref="E"/></root></configuration>\n'
 )
 USER = "zookeeper"
+SCRIPTS = ("zookeeper-ready",)
 
 
 async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes] | None = None) -> ExecProcess:
@@ -40,7 +41,7 @@ async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes]
     name = PurePosixPath(words[0]).name if words else ""
     if name == "zkCli.sh":
         return await _zk_cli(container, words[1:], stdin)
-    command = COMMANDS.get(name)
+    command = COMMANDS.get(name) if _is_there(container, words) else None
     if name in ("sh", "bash"):
         return Answered(Answer(err=f"{name}: the rehearsal cluster's shell only runs {name} -c COMMAND\n", code=2))
     if command is None and argv == words:
@@ -48,6 +49,14 @@ async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes]
     if command is None:
         return Answered(Answer(err=f"sh: 1: {words[0] if words else ''}: not found\n", code=127))
     return Answered(await command(container, words[1:]))
+
+
+def _is_there(container: Container, words: list[str]) -> bool:
+    """Programs of the system always are; the scripts that a manifest or an image brings only where they are found."""
+    name = words[0] if words else ""
+    if PurePosixPath(name).name not in SCRIPTS:
+        return True
+    return container.files.path(container.spec, name if "/" in name else f"/usr/bin/{name}").is_file()
 
 
 def _no_such_program(name: str) -> str:

@@ -70,7 +70,8 @@ def _strategic(target: Object, patch: Object, kind: Type | None) -> Object:
             else:
                 held = target.get(key)
                 inside = cast("Object", held) if isinstance(held, dict) else {}
-                target[key] = _strategic(inside, part, part_of(kind, key))
+                what = part_of(kind, key)
+                target[key] = _strategic({} if what and what.replaced else inside, part, what)
         elif isinstance(value, list):
             target[key] = _merge_list(children(target, key), cast("list[Any]", value), part_of(kind, key))
         else:

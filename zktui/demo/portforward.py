@@ -1,18 +1,24 @@
-"""``pods/portforward`` over a WebSocket in the v4 channel protocol, as the Python client speaks it.
+"""``pods/portforward``: over a WebSocket in the v4 channel protocol, as the Python client speaks it, and over SPDY.
 
-For the n-th port, channel 2n carries data and channel 2n+1 errors; the first message on each is the port as
-two bytes, low byte first. Behind each port is one TCP connection, opened at once. When the pod closes a
-connection its channel has no way to say so: the WebSocket is closed when all have ended, which is a second late, as
-with containerd (its sandbox_portforward_linux.go): once one direction is done it gives the other that long.
+In the channels, for the n-th port, 2n carries data and 2n+1 errors; the first message on each is the port as two
+bytes, low byte first. Behind each port is one TCP connection, opened at once. When the pod closes a connection its
+channel has no way to say so: the WebSocket is closed when all have ended, which is a second late, as with containerd
+(its sandbox_portforward_linux.go): once one direction is done it gives the other that long.
+
+kubectl opens a pair of SPDY streams, for data and for errors, for each connection that it accepts; SPDY itself runs
+within the messages of a WebSocket, or, as before kubectl 1.31, on the bare connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
+from zktui.demo import spdy
 from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object
 from zktui.demo.podlogs import check_host
@@ -20,6 +26,8 @@ from zktui.demo.requests import RequestInfo
 from zktui.demo.runtime import PodRuntime
 
 PROTOCOL = "v4.channel.k8s.io"
+BARE = "portforward.k8s.io"
+TUNNEL = f"SPDY/3.1+{BARE}"
 NO_PORT = 'query parameter "port" is required'
 """The kubelet's own answer, which is no Status."""
 CHUNK = 64 * 1024
@@ -58,9 +66,7 @@ class _Forward:
         try:
             reader, writer = await runtime.dial(info.namespace, info.name, self._port)
         except OSError as why:
-            words = (os.strerror(why.errno) if why.errno else str(why)).lower()
-            dialled = f"dial tcp4 127.0.0.1:{self._port}: connect: {words}"
-            await self._fail(pod, f"failed to connect to localhost:{self._port} inside namespace, IPv4: {dialled}")
+            await self._fail(pod, _refused(self._port, why))
             return
         copying = {asyncio.create_task(self._from_pod(reader)), asyncio.create_task(self._to_pod(writer))}
         try:
@@ -94,10 +100,18 @@ class _Forward:
             return str(why)
 
     async def _fail(self, pod: Object, why: str) -> None:
-        uid = pod["metadata"]["uid"]
-        text = f"error forwarding port {self._port} to pod {uid}, uid : {why}"
         if not self._socket.closed:
-            await self._socket.send_bytes(self._error + text.encode())
+            await self._socket.send_bytes(self._error + _failure(pod, self._port, why))
+
+
+def _refused(port: int, why: OSError) -> str:
+    words = (os.strerror(why.errno) if why.errno else str(why)).lower()
+    dialled = f"dial tcp4 127.0.0.1:{port}: connect: {words}"
+    return f"failed to connect to localhost:{port} inside namespace, IPv4: {dialled}"
+
+
+def _failure(pod: Object, port: int, why: str) -> bytes:
+    return f"error forwarding port {port} to pod {pod['metadata']['uid']}, uid : {why}".encode()
 
 
 async def serve_portforward(
@@ -106,8 +120,13 @@ async def serve_portforward(
     """Join the WebSocket to the pod's ports until either side is done."""
     check_host(pod)
     offered = {text.strip() for text in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
-    if request.headers.get("Upgrade", "").lower() != "websocket" or PROTOCOL not in offered:
-        raise bad_request(f"only WebSocket streaming with the subprotocol {PROTOCOL} is served")
+    upgrade = request.headers.get("Upgrade", "").lower()
+    if upgrade == "spdy/3.1":
+        return await _serve_bare(request, info, pod, runtime)
+    if upgrade == "websocket" and TUNNEL in offered:
+        return await _serve_tunnel(request, info, pod, runtime)
+    if upgrade != "websocket" or PROTOCOL not in offered:
+        raise bad_request(f"only streaming with the subprotocols {PROTOCOL} and {TUNNEL} is served")
     ports = wanted_ports(request)
     if not ports:
         return web.Response(status=400, text=NO_PORT)
@@ -138,3 +157,102 @@ async def _read(socket: web.WebSocketResponse, forwards: list[_Forward]) -> None
         channel = data[0]
         if channel % 2 == 0 and channel // 2 < len(forwards):
             forwards[channel // 2].put(data[1:])
+
+
+# -- SPDY ----------------------------------------------------------------------------------------------
+
+
+async def _serve_tunnel(
+    request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime
+) -> web.StreamResponse:
+    """SPDY within a WebSocket."""
+    socket = web.WebSocketResponse(protocols=(TUNNEL,))
+    await socket.prepare(request)
+
+    async def read() -> bytes:
+        while (message := await socket.receive()).type == WSMsgType.BINARY:
+            if message.data:  # an empty message is not the end
+                return message.data
+        return b""
+
+    await _Pairs(info, pod, runtime).serve(spdy.Connection(socket.send_bytes), read)
+    if not socket.closed:
+        await socket.close()
+    return socket
+
+
+async def _serve_bare(request: web.Request, info: RequestInfo, pod: Object, runtime: PodRuntime) -> web.StreamResponse:
+    """SPDY on the connection itself."""
+    taken = await spdy.take_over(request, BARE)
+    try:
+        await _Pairs(info, pod, runtime).serve(spdy.Connection(taken.write), taken.read)
+    finally:
+        taken.close()
+    return web.Response()
+
+
+class _Pairs:
+    """The streams of one SPDY connection: one for errors and one for data, of one request id."""
+
+    def __init__(self, info: RequestInfo, pod: Object, runtime: PodRuntime) -> None:
+        self._info, self._pod, self._runtime = info, pod, runtime
+        self._errors: dict[str, spdy.Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, connection: spdy.Connection, read: Callable[[], Awaitable[bytes]]) -> None:
+        """Until the client is gone."""
+        feeding = asyncio.create_task(spdy.pump(connection, read))
+        try:
+            while (stream := await connection.opened.get()) is not None:
+                request = stream.headers.get("requestid", "")
+                if stream.headers.get("streamtype") == "error":
+                    self._errors[request] = stream
+                    continue
+                task = asyncio.create_task(self._forward(stream, self._errors.pop(request, None)))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        finally:
+            for task in (*self._tasks, feeding):
+                task.cancel()
+            await asyncio.wait({*self._tasks, feeding})
+
+    async def _forward(self, data: spdy.Stream, error: spdy.Stream | None) -> None:
+        port = int(data.headers.get("port", "0"))
+        why = ""
+        # Who is gone needs no answer.
+        with contextlib.suppress(ConnectionResetError):
+            try:
+                reader, writer = await self._runtime.dial(self._info.namespace, self._info.name, port)
+            except OSError as refused:
+                why = _refused(port, refused)
+            else:
+                await _copy(data, reader, writer)
+            if error is not None:
+                if why:
+                    await error.write(_failure(self._pod, port, why))
+                await error.close()
+            await data.close()
+
+
+async def _copy(data: spdy.Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Both ways, until the pod closes; a client that closes its side may still read."""
+
+    async def to_pod() -> None:
+        async for chunk in data.chunks():
+            writer.write(chunk)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    sending = asyncio.create_task(to_pod())
+    try:
+        while chunk := await reader.read(CHUNK):
+            await data.write(chunk)
+    except OSError:
+        pass  # the pod's side was reset: as good as closed
+    finally:
+        writer.close()
+        sending.cancel()
+        await asyncio.wait({sending})
+        if not sending.cancelled():
+            sending.exception()  # a pod that takes no more is told by its closing

@@ -16,6 +16,9 @@ from zktui.demo.objects import child, children
 from zktui.demo.server_config import FLAG_VARIABLES, keeps_its_shell
 
 CLASSPATH = "/apache-zookeeper-bin/lib/*"
+SIZE = 1127
+"""Pages that a process is said to have: that of a small shell."""
+
 COLUMNS = ("Filesystem", "1024-blocks", "Used", "Available", "Capacity", "Mounted on")
 
 
@@ -121,6 +124,13 @@ async def ps(container: Container, args: list[str]) -> Answer:
     found.append((42, 0, now, " ".join(["ps", *args])))
     name = NAMES.get(container.user, str(container.user))
     user = name if len(name) <= 8 else f"{name[:7]}+"
+    if any("l" in word for word in args):
+        lines = [f"F S {'UID':<8} {'PID':>7} {'PPID':>7}  C PRI  NI ADDR SZ WCHAN  STIME TTY          TIME CMD"]
+        lines += [
+            f"4 S {user:<8} {pid:>7} {parent:>7}  0  80   0 - {SIZE:>5} -      {at} ?        00:00:00 {what}"
+            for pid, parent, at, what in found
+        ]
+        return Answer("\n".join(lines) + "\n")
     lines = [f"{'UID':<8} {'PID':>7} {'PPID':>7}  C STIME TTY          TIME CMD"]
     lines += [f"{user:<8} {pid:>7} {parent:>7}  0 {at} ?        00:00:00 {what}" for pid, parent, at, what in found]
     return Answer("\n".join(lines) + "\n")

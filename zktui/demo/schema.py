@@ -1,9 +1,10 @@
 """The types of the served kinds: which fields they have, of what type, and how their lists are merged.
 
 ``types.txt`` holds them as Kubernetes publishes them in its OpenAPI documents, without the prose: a line
-``Type = field:type …`` for each, continued by indented lines. After a type, ``!`` marks a field that is required and
-``~`` what is owned as a whole (atomic); ``[T]`` is a list, ``[T]/a,b`` a list of items told apart by these fields,
-``[T]/`` a set, ``?`` after it one that a strategic merge replaces all the same; ``{T}`` maps strings to T.
+``Type = field:type …`` for each, continued by indented lines. After a type, ``!`` marks a field that is required,
+``~`` what is owned as a whole (atomic) and ``^`` an object that a strategic merge replaces. ``[T]`` is a list,
+``[T]/a,b`` one of items that are told apart by these fields, ``[T]/`` a set, each with a ``?`` when a strategic merge
+replaces it all the same; ``{T}`` maps strings to T.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Type:
     merged: bool = True
     atomic: bool = False
     required: bool = False
+    replaced: bool = False
 
     @property
     def fields(self) -> dict[str, Type]:
@@ -77,12 +79,13 @@ def _types() -> dict[str, _Object]:
 def _parse(text: str, known: dict[str, _Object]) -> Type:
     required, text = text.endswith("!"), text.removesuffix("!")
     atomic, text = text.endswith("~"), text.removesuffix("~")
+    replaced, text = text.endswith("^"), text.removesuffix("^")
     if text.startswith("{"):
         return Type("map", item=_parse(text[1:-1], known), atomic=atomic, required=required)
     if not text.startswith("["):
         if text in SCALARS:
             return Type("scalar", text, required=required)
-        return Type("object", text, atomic=atomic or known[text].atomic, required=required)
+        return Type("object", text, atomic=atomic or known[text].atomic, required=required, replaced=replaced)
     inner, _, mark = text[1:].rpartition("]")
     keys = tuple(filter(None, mark.removesuffix("?").removeprefix("/").split(",")))
     return Type(

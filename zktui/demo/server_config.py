@@ -54,6 +54,22 @@ LOGBACK = """<configuration>
 """
 """ZooKeeper's own pattern (conf/logback.xml of a release)."""
 
+LOG4J = """zookeeper.root.logger=CONSOLE
+zookeeper.console.threshold={level}
+log4j.rootLogger=${{zookeeper.root.logger}}
+log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
+log4j.appender.CONSOLE.Threshold=${{zookeeper.console.threshold}}
+log4j.appender.CONSOLE.layout=org.apache.log4j.PatternLayout
+log4j.appender.CONSOLE.layout.ConversionPattern=%d{{ISO8601}} [myid:%X{{myid}}] - %-5p [%t:%C{{1}}@%L] - %m%n
+"""
+"""What the tutorial's image shows instead (ZooKeeper 3.4). The server here reads the other one, to the same effect."""
+IMAGE_FILES = {
+    "/usr/etc/zookeeper/log4j.properties": LOG4J,
+    "/usr/bin/zookeeper-ready": "#!/usr/bin/env bash\nOK=$(echo ruok | nc 127.0.0.1 $1)\n"
+    '[ "$OK" = imok ] && exit 0 || exit 1\n',
+}
+"""What the tutorial's image has beside ZooKeeper, where its start script is on the PATH."""
+
 
 class BadCommand(Exception):
     """The container's command can't be carried out; the message is what the container prints as it ends."""
@@ -175,6 +191,10 @@ class Launch:
         (conf / "zoo.cfg").write_text(self.config.zoo_cfg())
         (conf / "logback.xml").write_text(LOGBACK.format(level=flags["log_level"]))
         (ours / "zoo.cfg").write_text(self._real_cfg(data, logs))
+        for name, text in IMAGE_FILES.items() if command_words(self.container)[0] == START else ():
+            path = self._inside(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.format(level=flags["log_level"]) if text is LOG4J else text)
 
     def _private(self) -> Path:
         return self.files.folder / "server" / self.container["name"]

@@ -349,6 +349,9 @@ async def member(node: Node, tmp_path: Path) -> Container:
     files.renew(spec)
     files.path(spec, "/etc").mkdir()
     files.path(spec, "/etc/motd").write_text("hello\n")
+    for folder in ("/usr/bin", "/opt/scripts"):
+        files.path(spec, folder).mkdir(parents=True)
+        files.path(spec, f"{folder}/zookeeper-ready").touch()
     return Container(
         pod=pod,
         spec=spec,
@@ -473,6 +476,14 @@ async def test_the_manifests_probe_script_agrees_with_the_rehearsal(
         assert (await outcome(member, "zookeeper-ready", port, *mode))[2] == real
     closed = await member.guard.start(["bash", str(script), port, *mode])
     assert await closed.wait() == (await outcome(member, "zookeeper-ready", port, *mode))[2] == 1
+
+
+async def test_a_script_that_was_removed_is_not_found(member: Container):
+    assert (await outcome(member, "rm", "/usr/bin/zookeeper-ready"))[2] == 0
+    said = "sh: 1: zookeeper-ready: not found\n"
+    assert await outcome(member, "sh", "-c", "zookeeper-ready 2181") == ("", said, 127)
+    with pytest.raises(CannotStart, match="executable file not found"):
+        await outcome(member, "zookeeper-ready", "2181")
 
 
 async def test_a_probe_that_takes_too_long_has_failed(member: Container):

@@ -37,12 +37,12 @@ def kubectl(kubeconfig: Path, tmp_path: Path) -> Kubectl:
     """``await kubectl(*args, code=0, stdin="")``: what it printed, both streams, once it ended with ``code``."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig)}
 
-    async def kubectl(*args: str, code: int = 0, stdin: str = "") -> str:
+    async def kubectl(*args: str, code: int = 0, stdin: str = "", **variables: str) -> str:
         assert KUBECTL is not None
         process = await asyncio.create_subprocess_exec(
             KUBECTL,
             *args,
-            env=environment,
+            env=environment | variables,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -142,6 +142,64 @@ async def test_exec(kubectl: Kubectl) -> None:
     assert await kubectl("exec", "zk-0", "--", "echo", "a", "b") == "a b\n"
     assert await kubectl("exec", "-i", "zk-0", "--", "cat", stdin="typed") == "typed"
     assert "command terminated with exit code 3" in await kubectl("exec", "zk-0", "--", "both", code=3)
+
+
+OLD_WAYS = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
+"""kubectl then speaks SPDY on the bare connection."""
+
+
+async def test_exec_over_spdy(kubectl: Kubectl) -> None:
+    assert await kubectl("exec", "zk-0", "--", "echo", "a", "b", **OLD_WAYS) == "a b\n"
+    typed = "typed " * 20_000
+    assert await kubectl("exec", "-i", "zk-0", "--", "cat", stdin=typed, **OLD_WAYS) == typed
+    both = await kubectl("exec", "zk-0", "--", "both", code=3, **OLD_WAYS)
+    assert {"out", "err", "command terminated with exit code 3"} == set(both.splitlines())
+
+
+@pytest.mark.parametrize("ways", [{}, OLD_WAYS], ids=["within-a-websocket", "bare"])
+async def test_port_forward(kubeconfig: Path, tmp_path: Path, ways: dict[str, str]) -> None:
+    assert KUBECTL is not None
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.read()).upper())
+        writer.close()
+
+    echo = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = echo.sockets[0].getsockname()[1]
+    closed = await asyncio.start_server(answer, "127.0.0.1", 0)
+    nobody = closed.sockets[0].getsockname()[1]
+    closed.close()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig), **ways}
+    process = await asyncio.create_subprocess_exec(
+        *(KUBECTL, "port-forward", "--address=127.0.0.1", "pod/zk-0", f":{port}", f":{nobody}"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(30):
+            lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+            local, dead = [int(line.split(" -> ")[0].rpartition(":")[2]) for line in lines]
+            said = b"hello " * 50_000
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", local)
+                writer.write(said)
+                writer.write_eof()
+                assert await reader.read() == said.upper()
+                writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", dead)
+            assert await reader.read() == b""
+            writer.close()
+            told = (await process.stderr.readline()).decode()
+            assert "an error occurred forwarding" in told
+            assert f"dial tcp4 127.0.0.1:{nobody}: connect: connection refused" in told
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+        echo.close()
 
 
 async def test_cordon_and_uncordon(kubectl: Kubectl) -> None:

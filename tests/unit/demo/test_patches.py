@@ -106,3 +106,10 @@ def test_a_body_of_the_wrong_shape(media: str, body: Any) -> None:
     with pytest.raises(ApiError) as caught:
         apply_patch(POD, pod(), media, body)
     assert caught.value.code == 400
+
+
+def test_a_budget_s_selector_is_replaced_as_a_whole() -> None:
+    held = {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "zk", "tier": "a"}}}}
+    patch = {"spec": {"selector": {"matchLabels": {"app": "zk"}}}}
+    found = apply_patch(BY_KEY["poddisruptionbudgets.policy"], held, STRATEGIC_PATCH, patch)
+    assert found["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "zk"}}}
