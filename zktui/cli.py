@@ -95,6 +95,10 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
     from zktui import wiring
 
     options = ["--nodes", str(arguments.nodes), "--members", str(arguments.members)]
+    options += ["--sleeping", str(arguments.sleeping)]
+    if arguments.breaking:
+        where = ["--write-kubeconfig", arguments.write_kubeconfig] if arguments.write_kubeconfig else []
+        return wiring.serve_demo(["--break", arguments.breaking, *where])
     if arguments.keep:
         options += ["--keep", arguments.keep]
     if arguments.serve:

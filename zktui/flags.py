@@ -155,7 +155,17 @@ def _runs(target: argparse.ArgumentParser) -> None:
 
 def _demo_flags(target: argparse.ArgumentParser) -> None:
     target.add_argument("--nodes", type=_positive, default=4)
-    target.add_argument("--members", type=_positive, default=3)
+    target.add_argument("--members", type=_not_negative, default=3)
+    target.add_argument(
+        "--sleeping", type=_not_negative, default=0, metavar="N", help="pods beside them that only seem to run"
+    )
+    target.add_argument(
+        "--break",
+        dest="breaking",
+        metavar="WHAT[=TARGET]",
+        help="break something in the demo that $KUBECONFIG or --write-kubeconfig leads to, such as kill-member=leader; "
+        "`list` tells what there is, `nothing` makes all of it whole again",
+    )
     target.add_argument("--keep", metavar="FOLDER", help="keep the cluster's state here, and begin with what is there")
     target.add_argument("--serve", action="store_true", help="only run the cluster, until Ctrl-C")
     target.add_argument("--write-kubeconfig", metavar="FILE", help="where to write the way to it (with --serve)")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zktui.demo import zookeeper
 from zktui.demo.cluster import DemoCluster
+from zktui.demo.control import NotARehearsal, ask
 from zktui.demo.network import NoAddress
 from zktui.demo.state_folder import FolderInUse
 from zktui.demo.zookeeper import MissingSoftware
@@ -26,22 +27,32 @@ def parser() -> argparse.ArgumentParser:
         prog="zktui demo", description="A rehearsal Kubernetes with a real ZooKeeper ensemble."
     )
     made.add_argument("--serve", action="store_true", help="run the cluster alone until Ctrl-C")
-    made.add_argument("--nodes", type=_at_least(1), default=4, metavar="N", help="nodes (default: 4)")
+    made.add_argument("--nodes", type=_between(1, 5000), default=4, metavar="N", help="nodes (default: 4)")
     made.add_argument(
-        "--members", type=_at_least(0), default=3, metavar="N", help="members of the ensemble (default: 3)"
+        "--members", type=_between(0, 250), default=3, metavar="N", help="members of the ensemble (default: 3)"
+    )
+    made.add_argument(
+        "--sleeping", type=_between(0, 50_000), default=0, metavar="N", help="pods beside them that only seem to run"
     )
     made.add_argument("--keep", type=Path, metavar="DIR", help="keep the members' disks here")
     made.add_argument("--write-kubeconfig", type=Path, metavar="FILE", help="write the cluster's kubeconfig here")
+    made.add_argument(
+        "--break",
+        dest="breaking",
+        metavar="WHAT[=TARGET]",
+        help="break something in the running rehearsal of $KUBECONFIG or --write-kubeconfig, such as "
+        "kill-member=leader; `list` tells what, `nothing` makes all of it whole again",
+    )
     made.add_argument("--until-eof", action="store_true", help="also end when standard input is closed")
     made.add_argument("--prepare", action="store_true", help="find or fetch ZooKeeper, and end")
     return made
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _between(least: int, most: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         value = int(text)
-        if not least <= value <= 250:
-            raise argparse.ArgumentTypeError(f"{value} is not between {least} and 250")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
         return value
 
     convert.__name__ = "number"
@@ -78,7 +89,9 @@ async def serve(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace) -> None:
     begun = asyncio.get_running_loop().time()
-    cluster = DemoCluster(nodes=options.nodes, members=options.members, keep=options.keep, on_progress=say)
+    cluster = DemoCluster(
+        nodes=options.nodes, members=options.members, sleeping=options.sleeping, keep=options.keep, on_progress=say
+    )
     async with cluster:
         if options.write_kubeconfig:
             cluster.write_kubeconfig(options.write_kubeconfig)
@@ -92,6 +105,26 @@ async def _run(options: argparse.Namespace) -> None:
         await asyncio.Event().wait()
 
 
+def breaking(options: argparse.Namespace) -> int:
+    """``--break``: one request to a cluster that runs. Raises NotARehearsal."""
+    kubeconfig = options.write_kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    name, _, target = options.breaking.partition("=")
+    if name == "list":
+        found = ask(kubeconfig)
+        for fault in found["faults"]:
+            say(f"{fault['name'] + '=' + fault['target'].upper():<24}  {fault['words']}")
+        broken = [
+            f"{what} {', '.join(names) if isinstance(names, list) else names}"
+            for what, names in found["broken"].items()
+            if names
+        ]
+        say(f"now: {'; '.join(broken) or 'all is whole'}")
+        return 0
+    body = {"mend": True} if name == "nothing" else {"break": name, "target": target}
+    say(ask(kubeconfig, body)["done"])
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """0 stopped by SIGTERM, 130 by Ctrl-C or a closed terminal, 2 something is missing on this machine."""
     options = parser().parse_args(argv)
@@ -100,8 +133,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             found = zookeeper.find(say)
             say(f"ZooKeeper {found.version} on {found.java}")
             return 0
+        if options.breaking:
+            return breaking(options)
         return asyncio.run(serve(options))
-    except (MissingSoftware, NoAddress, FolderInUse) as why:
+    except (MissingSoftware, NoAddress, FolderInUse, NotARehearsal) as why:
         sys.stderr.write(f"zktui demo: {why}\n")
         return 2
 

@@ -12,18 +12,21 @@ from typing import Any
 
 import yaml
 
-from zktui.demo import zookeeper
+from zktui.demo import control, zookeeper
 from zktui.demo.container_runner import Host
+from zktui.demo.control import CONTEXT
 from zktui.demo.controllers.base import Controller
 from zktui.demo.controllers.claims import CLASS, PROVISIONER, ClaimController
 from zktui.demo.controllers.disruption import DisruptionController
 from zktui.demo.controllers.endpoints import EndpointsController
 from zktui.demo.controllers.garbage import GarbageCollector
+from zktui.demo.controllers.lost_nodes import LostNodeController
 from zktui.demo.controllers.nodes import LEASE_NAMESPACE, NodeController, create_node
 from zktui.demo.controllers.scheduler import Scheduler
 from zktui.demo.controllers.statefulset import StatefulSetController
 from zktui.demo.discovery import VERSION
 from zktui.demo.events import EventRecorder
+from zktui.demo.faults import Faults
 from zktui.demo.fieldmanager import LAST_APPLIED, Manager
 from zktui.demo.kubelet import Kubelet
 from zktui.demo.network import Network
@@ -31,10 +34,10 @@ from zktui.demo.objects import Object, is_ready
 from zktui.demo.process import ProcessGuard
 from zktui.demo.resources import BY_KIND
 from zktui.demo.server import ApiServer
+from zktui.demo.sleeping import put_to_sleep
 from zktui.demo.state_folder import StateFolder
 from zktui.demo.store import Store
 
-CONTEXT = "zktui-demo"
 CLIENT_SIDE = "kubectl-client-side-apply"
 """How kubectl signs an ``apply`` that is not server-side; it takes such fields over when it applies there."""
 
@@ -74,7 +77,8 @@ class DemoCluster:
     """An async context manager: inside it the cluster serves, after it nothing of it is left.
 
     ``keep`` is a folder for the members' disks, which then outlive the cluster and are found again by the next
-    one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster. ``on_progress`` gets
+    one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster; ``sleeping`` pods only seem
+    to run. ``on_progress`` gets
     lines for people. Entering raises :class:`~zktui.demo.zookeeper.MissingSoftware`,
     :class:`~zktui.demo.network.NoAddress` or :class:`~zktui.demo.state_folder.FolderInUse` before anything runs.
     """
@@ -84,17 +88,20 @@ class DemoCluster:
         *,
         nodes: int = 4,
         members: int = 3,
+        sleeping: int = 0,
         keep: Path | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
         self.store = Store()
         self._nodes, self._members, self._keep, self._say = nodes, members, keep, on_progress or _quiet
+        self._sleeping = sleeping
         self._loops: list[asyncio.Task[None]] = []
         self._state: StateFolder | None = None
         self._guard = ProcessGuard()
         self._network: Network | None = None
         self._kubelet: Kubelet | None = None
         self._server: ApiServer | None = None
+        self._faults: Faults | None = None
 
     @property
     def server(self) -> ApiServer:
@@ -107,6 +114,12 @@ class DemoCluster:
         """The kubelet; ``pid`` tells a member's process. Only inside the context."""
         assert self._kubelet is not None, "the cluster is not running"
         return self._kubelet
+
+    @property
+    def faults(self) -> Faults:
+        """What can be broken. Only inside the context."""
+        assert self._faults is not None, "the cluster is not running"
+        return self._faults
 
     async def __aenter__(self) -> DemoCluster:
         loop = asyncio.get_running_loop()
@@ -141,12 +154,15 @@ class DemoCluster:
                 Scheduler,
                 DisruptionController,
                 EndpointsController,
-                NodeController,
+                LostNodeController,
                 GarbageCollector,
             )
         ]
+        controllers.append(NodeController(self.store, events, self._kubelet.stopped))
         controllers.append(ClaimController(self.store, events, root))
         self._loops = [asyncio.ensure_future(controller.run()) for controller in controllers]
+        self._faults = Faults(self.store, self._kubelet, self._server)
+        self._server.control = control.handler(self._faults)
         await self._server.start()
         self._say(f"Kubernetes API on {self._server.url}, {self._nodes} nodes")
 
@@ -161,6 +177,8 @@ class DemoCluster:
         self.store.create(
             "storageclasses.storage.k8s.io", {"metadata": {"name": CLASS, "annotations": annotations}, **body}
         )
+        if self._sleeping:
+            put_to_sleep(self.store, self._nodes, self._sleeping)
         if self._members:
             for entry in with_members(manifest(), self._members):
                 self.store.create(
@@ -169,6 +187,8 @@ class DemoCluster:
 
     async def stop(self) -> None:
         """Stop everything; may be called more than once."""
+        if self._faults is not None:
+            await self._faults.close()
         if self._server is not None:
             await self._server.stop()
         for loop in self._loops:

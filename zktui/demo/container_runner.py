@@ -69,6 +69,8 @@ class ContainerRunner:
         self._started = self._ready = False
         self._id = ""
         self._stopping = asyncio.Event()
+        self._powered = asyncio.Event()
+        self._powered.set()
         self._deadline = float("inf")
         self._killed_by_probe = False
         self.log: ContainerLog | None = None
@@ -111,6 +113,10 @@ class ContainerRunner:
                     break
             begun = time.monotonic()
             code = await self._run_once()
+            if not self._powered.is_set():
+                pause = 0.0
+                if await self._without_power():
+                    continue
             if code is None or self._stopping.is_set():
                 break
             if restart == "Never" or (restart == "OnFailure" and code == 0):
@@ -120,6 +126,23 @@ class ContainerRunner:
             pause = 0.0 if self._restarts == 0 or long_run else min(max(pause * 2, BACK_OFF), LONGEST_BACK_OFF)
         self.done = True
         self._changed()
+
+    async def _without_power(self) -> bool:
+        """Until there is power again; False when the container is stopped meanwhile."""
+        waits = {asyncio.ensure_future(self._powered.wait()), asyncio.ensure_future(self._stopping.wait())}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return not self._stopping.is_set()
+
+    def power(self, *, on: bool) -> None:
+        """Off ends the process at once, and starts none until it is on again."""
+        if on:
+            self._powered.set()
+            return
+        self._powered.clear()
+        if self.running is not None:
+            self.running.main.signal(signal.SIGKILL)
 
     async def _back_off(self, pause: float) -> None:
         pod = f"{name_of(self._pod)}_{namespace_of(self._pod)}({meta(self._pod)['uid']})"

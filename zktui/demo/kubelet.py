@@ -11,9 +11,13 @@ from zktui.demo.errors import ApiError
 from zktui.demo.objects import Object, child, children, labels_of, meta, name_of, namespace_of
 from zktui.demo.pod_worker import PodWorker
 from zktui.demo.runtime import ExecProcess, LogOptions
+from zktui.demo.sleeping import is_asleep
 
 NODE_NUMBER = "zktui.demo/node-number"
 """The label that tells a node's number, from which its pods' addresses come."""
+
+
+KUBELET_PORT = 10250
 
 
 def _nothing() -> None:
@@ -32,6 +36,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._latest: dict[tuple[str, str], str] = {}
+        self.stopped: set[str] = set()
         self._wake = asyncio.Event()
         self._names = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -74,7 +79,13 @@ class Kubelet:
         """Start workers for new pods, end those of pods that go."""
         pods = {meta(pod)["uid"]: pod for pod in self._host.store.list("pods")[0] if child(pod, "spec").get("nodeName")}
         for uid, pod in pods.items():
-            if uid not in self._workers and child(pod, "status").get("phase") not in ("Succeeded", "Failed"):
+            if child(pod, "spec")["nodeName"] in self.stopped:
+                continue
+            if (
+                uid not in self._workers
+                and not is_asleep(pod)
+                and child(pod, "status").get("phase") not in ("Succeeded", "Failed")
+            ):
                 self._begin(uid, pod)
             if meta(pod).get("deletionTimestamp"):
                 self._end(uid, pod)
@@ -107,6 +118,14 @@ class Kubelet:
         if not task.cancelled() and (why := task.exception()) is not None:
             raise why  # a fault of ours: the loop's exception handler tells it
 
+    def power(self, node: str, *, on: bool) -> None:
+        """Stop a node, or start it again: its kubelet and everything that runs there."""
+        (self.stopped.discard if on else self.stopped.add)(node)
+        for worker in self._workers.values():
+            if worker.node == node:
+                worker.power(on=on)
+        self._wake.set()
+
     # -- what the API server asks --------------------------------------------------------------------------
 
     def _runner(self, namespace: str, pod: str, container: str) -> ContainerRunner:
@@ -114,6 +133,11 @@ class Kubelet:
         found = self._host.store.get("pods", namespace, pod)
         name = container or children(found, "spec", "containers")[0]["name"]
         worker = self._workers.get(meta(found)["uid"])
+        if child(found, "spec").get("nodeName") in self.stopped:
+            host, port = child(found, "status").get("hostIP", ""), KUBELET_PORT
+            raise errors.internal_error(
+                f'Get "https://{host}:{port}/": dial tcp {host}:{port}: connect: no route to host'
+            )
         if worker is None or name not in worker.containers:
             raise errors.bad_request(f'container "{name}" in pod "{pod}" is waiting to start: ContainerCreating')
         return worker.containers[name]
@@ -165,6 +189,17 @@ class Kubelet:
         except ApiError as why:
             raise ConnectionRefusedError(why.message) from why
         return await asyncio.open_connection(running.ip, port)
+
+    def container(self, namespace: str, pod: str) -> commands.Container:
+        """The pod's first container, for rehearsing failures; ApiError when it does not run."""
+        return self._running(namespace, pod, "")
+
+    def serves(self, namespace: str, pod: Object) -> bool:
+        """Does a ZooKeeper server run in the pod?"""
+        try:
+            return self._running(namespace, name_of(pod), "").server is not None
+        except ApiError:
+            return False
 
     def pid(self, namespace: str, pod: str) -> int:
         """The process of the pod's first container, for rehearsing failures; ApiError when none runs."""

@@ -18,6 +18,8 @@ from zktui.demo.store import Store
 DOMAIN = "cluster.local"
 PORTS = (2181, 2888, 3888)
 ATTEMPTS = 50
+ADDRESSED = 250
+"""Nodes that have an address, and addresses for their pods, of the loopback network: the first ones."""
 
 
 class NoAddress(Exception):
@@ -39,11 +41,15 @@ class Network:
         self._reserved.close()
 
     def node_ip(self, node: int) -> str:
-        """The address of the node with that number, counted from 1."""
+        """The address of the node with that number, counted from 1. Nobody can reach one beyond the addressed."""
+        if node > ADDRESSED:
+            return f"10.{self._second}.{node // 256}.{node % 256}"
         return f"127.{self._second}.0.{node}"
 
     def node_cidr(self, node: int) -> str:
         """Where the node's pods get their addresses."""
+        if node > ADDRESSED:
+            return f"10.{node // 256}.{node % 256}.0/24"
         return f"127.{self._second}.{node}.0/24"
 
     def new_pod_ip(self, node: int) -> str:

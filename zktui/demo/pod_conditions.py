@@ -5,6 +5,9 @@ from __future__ import annotations
 from zktui.demo.names import now
 from zktui.demo.objects import Object, child, children, condition
 
+READY_TYPES = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+"""The conditions that a kubelet keeps; all of them are True of a pod that runs well."""
+
 
 def pod_status(pod: Object, containers: list[Object], *, host_ip: str, ip: str, started: str) -> Object:
     """The status to store. ``containers`` are the containerStatuses; ``ip`` is empty before there is a sandbox."""

@@ -25,6 +25,7 @@ class PodWorker:
         self._ending = asyncio.Event()
         self._grace = float("inf")
         self._gone = False
+        self._off = False
         self.files = PodFiles(host.root, pod)
         self.containers: dict[str, ContainerRunner] = {}
 
@@ -37,6 +38,19 @@ class PodWorker:
                 await self._run_containers()
         finally:
             self._clean_up()
+
+    @property
+    def node(self) -> str:
+        """The name of its node."""
+        return child(self._pod, "spec")["nodeName"]
+
+    def power(self, *, on: bool) -> None:
+        """The node's: off kills all processes and keeps silent; on starts them again."""
+        self._off = not on
+        for runner in self.containers.values():
+            runner.power(on=on)
+        if on:
+            self._write_status()
 
     @property
     def ip(self) -> str:
@@ -90,7 +104,7 @@ class PodWorker:
     def _write_status(self) -> None:
         """Store the status if it has changed."""
         current = self._host.store.find("pods", self._space, self._name)
-        if self._gone or current is None or meta(current)["uid"] != self.uid:
+        if self._gone or self._off or current is None or meta(current)["uid"] != self.uid:
             return
         statuses = [runner.status() for runner in self.containers.values()] or [
             _creating(spec) for spec in children(self._pod, "spec", "containers")

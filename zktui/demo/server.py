@@ -41,6 +41,9 @@ MAX_BODY = 3 * 1024 * 1024
 """Bytes in a request, as etcd and the real server limit them."""
 
 
+CONTROL = "/rehearsal"
+"""What breaks the rehearsal's parts is asked here; no such path is Kubernetes'."""
+
 PUBLIC = ("/readyz", "/livez", "/healthz", "/version")
 
 
@@ -50,8 +53,8 @@ class ApiServer:
     ``intercept`` takes coroutine functions called with each request for a resource before it is carried out:
     they may wait, raise an :class:`ApiError`, or close ``request.transport``, and so rehearse a server in
     trouble. ``overhear`` takes such functions for after it was carried out or refused, with the HTTP code of the
-    reply that is about to be sent: an audit, or a reply that gets lost. ``bookmark_seconds`` is the time between
-    the bookmarks of an idle watch.
+    reply that is about to be sent: an audit, or a reply that gets lost. ``control`` answers what comes to
+    :data:`CONTROL`, however ill the server is. ``bookmark_seconds`` is the time between the bookmarks of an idle watch.
     """
 
     def __init__(self, store: Store, runtime: PodRuntime, *, bookmark_seconds: float = 60) -> None:
@@ -66,6 +69,8 @@ class ApiServer:
         self._certificate = Certificate.self_signed("127.0.0.1")
         self._runner: web.AppRunner | None = None
         self._port = 0
+        self._ill, self._ill_until = "", 0.0
+        self.control: Handler | None = None
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -76,7 +81,7 @@ class ApiServer:
         # No grace for handlers at the end: they are watches and followed logs, which never end by themselves.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._certificate.server_context())
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._certificate.server_context())
         await site.start()
         self._port = self._runner.addresses[0][1]
 
@@ -91,6 +96,27 @@ class ApiServer:
             # A TLS connection that is only closed waits half a minute for the client's farewell.
             transport.abort()
         await asyncio.sleep(0)
+
+    async def restart(self, seconds: float) -> None:
+        """Be away for that long, and come back on the same port with an empty watch cache."""
+        await self.stop()
+        self._store.history.compact()
+        await asyncio.sleep(seconds)
+        await self.start()
+
+    def be_unwell(self, how: str, seconds: float) -> None:
+        """``fail``: 500 to everything; ``stall``: no answer at all. Both for that long."""
+        self._ill, self._ill_until = how, asyncio.get_running_loop().time() + seconds
+
+    def be_well(self) -> None:
+        self._ill = ""
+
+    @property
+    def trouble(self) -> str:
+        """``fail``, ``stall``, ``away``, or nothing."""
+        if self._runner is None:
+            return "away"
+        return self._ill if asyncio.get_running_loop().time() < self._ill_until else ""
 
     @property
     def url(self) -> str:
@@ -130,6 +156,12 @@ class ApiServer:
         """Authenticate, and turn refusals into Status replies."""
         try:
             self._authenticate(request)
+            if request.path == CONTROL and self.control is not None:
+                return await self.control(request)
+            if self.trouble == "stall":
+                await asyncio.sleep(self._ill_until - asyncio.get_running_loop().time())
+            if self.trouble == "fail":
+                raise errors.internal_error("etcdserver: leader changed")
             return await handler(request)
         except ApiError as why:
             return _refusal(why)
@@ -189,6 +221,8 @@ class ApiServer:
         if path in ("/api", "/apis") and discovery.wants_aggregated(accept):
             body = json.dumps(discovery.aggregated(core=path == "/api")).encode()
             return web.Response(body=body, headers={"Content-Type": discovery.AGGREGATED})
+        if path == "/openapi/v2":
+            return web.Response(body=openapi.v2(), headers={"Content-Type": openapi.V2_TYPE})
         found = self._document(path)
         if found is not None:
             return _json(found)

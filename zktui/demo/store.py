@@ -42,6 +42,10 @@ def thaw(obj: Object) -> Object:
     return copy.deepcopy(obj)
 
 
+def _place(pair: tuple[tuple[str, str], Object]) -> tuple[str, str]:
+    return pair[0]
+
+
 def _holds_content(info: Resource, obj: Object) -> bool:
     """A namespace stays until its own finalizer is taken away, after everything in it is gone."""
     return info.key == "namespaces" and bool(children(obj, "spec", "finalizers"))
@@ -95,11 +99,8 @@ class Store:
             objects = self.history.rewind(resource, objects, at)
         by_label = selectors.label_selector(label_selector)
         by_field = selectors.field_selector(resource, field_selector)
-        found = [
-            obj
-            for (space, _), obj in sorted(objects.items())
-            if (not ns or space == ns) and by_label(labels_of(obj)) and by_field(obj)
-        ]
+        held = [pair for pair in objects.items() if not ns or pair[0][0] == ns]
+        found = [obj for _, obj in sorted(held, key=_place) if by_label(labels_of(obj)) and by_field(obj)]
         return found, str(self.version if at is None else at)
 
     # -- being told ------------------------------------------------------------------------------------
@@ -155,6 +156,10 @@ class Store:
         if manager is not None:
             track(info, fresh, None, manager)
         return self._put("ADDED", info, fresh, None, dry_run)
+
+    def load(self, resource: str, obj: Object) -> Object:
+        """Store a complete new object as it is, its parts shared with others: for those that are made by thousands."""
+        return self._put("ADDED", BY_KEY[resource], obj, None, dry_run=False)
 
     def _check_namespace(self, info: Resource, metadata: Object) -> None:
         if not info.namespaced:

@@ -121,6 +121,49 @@ async def test_apply_twice_and_scale(kubectl: Kubectl, store: Store) -> None:
     assert await kubectl("delete", "sts", "zk", "--wait=false") == 'statefulset.apps "zk" deleted\n'
 
 
+async def test_apply_of_a_list(kubectl: Kubectl) -> None:
+    """For want of a kind List on any server kubectl asks for OpenAPI v2."""
+    maps = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} for name in ("a", "b")]
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": maps})
+    assert await kubectl("apply", "-f", "-", stdin=listed) == "configmap/a created\nconfigmap/b created\n"
+    assert await kubectl("apply", "-f", "-", stdin=listed) == "configmap/a unchanged\nconfigmap/b unchanged\n"
+
+
+async def test_explain(kubectl: Kubectl) -> None:
+    output = await kubectl("explain", "sts.spec.template.spec.containers")
+    assert output.startswith("GROUP:      apps\nKIND:       StatefulSet\nVERSION:    v1\n")
+    assert "  livenessProbe\t<Probe>\n" in output
+    assert "  name\t<string> -required-\n" in output
+    assert 'error: field "nonsense" does not exist' in await kubectl("explain", "pdb.spec.nonsense", code=1)
+
+
+async def test_what_kubectl_has_validated(kubectl: Kubectl) -> None:
+    nonsense = SET.replace("replicas: 3", "replicas: 3\n  nonsense: 1")
+    output = await kubectl("apply", "-f", "-", stdin=nonsense, code=1)
+    assert 'strict decoding error: unknown field "spec.nonsense"' in output
+    assert "created" in await kubectl("apply", "--validate=warn", "-f", "-", stdin=nonsense)
+    wrong = await kubectl("apply", "-f", "-", stdin=SET.replace("replicas: 3", "replicas: three"), code=1)
+    assert "cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32" in wrong
+
+
+async def test_server_side_apply_and_diff(kubectl: Kubectl) -> None:
+    apply = ("apply", "--server-side", "-f", "-")
+    assert await kubectl(*apply, stdin=SET) == "statefulset.apps/zk serverside-applied\n"
+    assert await kubectl("diff", "--server-side", "-f", "-", stdin=SET) == ""
+    await kubectl("scale", "sts", "zk", "--replicas=5")
+    refused = await kubectl(*apply, stdin=SET, code=1)
+    assert 'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas' in refused
+    shown = await kubectl("diff", "--server-side", "--force-conflicts", "-f", "-", stdin=SET, code=1)
+    assert {"-  replicas: 5", "+  replicas: 3"} <= set(shown.splitlines())
+    assert await kubectl(*apply, "--force-conflicts", stdin=SET) == "statefulset.apps/zk serverside-applied\n"
+    # From kubectl's own side to the server's and on.
+    other = SET.replace("name: zk}", "name: zoo}")
+    await kubectl("apply", "-f", "-", stdin=other)
+    await kubectl(*apply, stdin=other)
+    changed = other.replace("replicas: 3", "replicas: 4")
+    assert await kubectl(*apply, stdin=changed) == "statefulset.apps/zoo serverside-applied\n"
+
+
 async def test_the_tutorial_s_patch(kubectl: Kubectl, store: Store) -> None:
     resources = '{name: zookeeper, image: "zookeeper:3.9", resources: {requests: {cpu: "0.5"}}}'
     await kubectl("apply", "-f", "-", stdin=SET.replace('{name: zookeeper, image: "zookeeper:3.9"}', resources))

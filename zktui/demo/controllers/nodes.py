@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from zktui.demo.controllers.base import Controller
+from zktui.demo.events import EventRecorder
 from zktui.demo.kubelet import NODE_NUMBER
 from zktui.demo.names import now, now_micro, parse_time
-from zktui.demo.network import Network
+from zktui.demo.network import ADDRESSED, Network
 from zktui.demo.objects import Object, child, children, meta, name_of
+from zktui.demo.sleeping import TAINT
 from zktui.demo.store import Store, thaw
 
 LEASES = "leases.coordination.k8s.io"
@@ -66,7 +68,9 @@ def create_node(store: Store, network: Network, number: int, version: str) -> No
         },
     }
     cidr = network.node_cidr(number)
-    spec = {"podCIDR": cidr, "podCIDRs": [cidr]}
+    spec: Object = {"podCIDR": cidr, "podCIDRs": [cidr]}
+    if number > ADDRESSED:
+        spec["taints"] = [TAINT]
     store.create("nodes", {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": status})
 
 
@@ -75,11 +79,17 @@ class NodeController(Controller):
 
     watches: ClassVar[frozenset[str]] = frozenset({"nodes"})
 
+    def __init__(self, store: Store, events: EventRecorder, stopped: set[str] | None = None) -> None:
+        """``stopped`` holds the names of nodes whose kubelet is silent."""
+        super().__init__(store, events)
+        self._stopped = stopped if stopped is not None else set[str]()
+
     def reconcile(self) -> float | None:
         for node in self.store.list("nodes")[0]:
             self._taint(node)
-            self._renew(node)
-            self._report(self.store.get("nodes", "", name_of(node)))
+            if name_of(node) not in self._stopped:
+                self._renew(node)
+                self._report(self.store.get("nodes", "", name_of(node)))
         return RENEWED / 2
 
     def _taint(self, node: Object) -> None:
