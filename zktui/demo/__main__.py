@@ -105,6 +105,10 @@ async def _run(options: argparse.Namespace) -> None:
         await asyncio.Event().wait()
 
 
+def _listed(names: str | list[str]) -> str:
+    return names if isinstance(names, str) else ", ".join(names)
+
+
 def breaking(options: argparse.Namespace) -> int:
     """``--break``: one request to a cluster that runs. Raises NotARehearsal."""
     kubeconfig = options.write_kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
@@ -113,11 +117,7 @@ def breaking(options: argparse.Namespace) -> int:
         found = ask(kubeconfig)
         for fault in found["faults"]:
             say(f"{fault['name'] + '=' + fault['target'].upper():<24}  {fault['words']}")
-        broken = [
-            f"{what} {', '.join(names) if isinstance(names, list) else names}"
-            for what, names in found["broken"].items()
-            if names
-        ]
+        broken = [f"{what} {named}" for what, names in found["broken"].items() if (named := _listed(names))]
         say(f"now: {'; '.join(broken) or 'all is whole'}")
         return 0
     body = {"mend": True} if name == "nothing" else {"break": name, "target": target}
