@@ -184,7 +184,7 @@ def _evidence(evidence: Sequence[Evidence]) -> list[Row]:
     lines: list[Row] = []
     for seen in evidence:
         mark, tone = SIGNS[seen.result]
-        name = [Piece(fit(seen.member, names)), Piece("  ")] if names else []
+        name = [Piece(fit(seen.member, names)), Piece("  ")] if seen.member else []
         told = tone if seen.result in (Result.WARN, Result.FAIL) else Tone.PLAIN
         lines.append(row([Piece(f" {mark} ", tone), *name], [Piece(seen.text, told)]))
     return lines

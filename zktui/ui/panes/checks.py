@@ -55,8 +55,8 @@ class ChecksPane(Fed, Horizontal):
     ]
     DEFAULT_CSS = """
     ChecksPane {
-        & > #check-list { width: 9fr; }
-        & > #check-detail { width: 11fr; border-left: solid $border-blurred; }
+        & > #check-list { width: 1fr; }
+        & > #check-detail { width: 1fr; border-left: solid $border-blurred; }
         & > #check-detail:focus-within { border-left: solid $primary; }
         & Lines { background: $surface; }
         &.-narrow {
@@ -286,7 +286,7 @@ class ChecksGrid(Grid):
     """Stays in the order of the chapters: sorted, a chapter's line would stand away from its checks."""
 
     DEFAULT_CSS = """
-    ChecksGrid { height: 1fr; }
+    ChecksGrid { height: 1fr; scrollbar-gutter: stable; }
     """
 
     def sort(self, column: int | None, reverse: bool = False) -> None:
