@@ -122,14 +122,14 @@ async def browse(shots: Photographer, _: Connection) -> None:
     await shots.see("zk-pdb allows 1")
     shots.shoot("ensemble")
     await shots.press("3", "z")
-    await shots.see("jmx_port")
+    await shots.see("jmx_port", "quorum 3/3")
     shots.shoot("znodes")
     await shots.press("4")
     await shots.see("not run")
     await shots.press("r")
     await shots.see("looked at")
     await shots.press("end")
-    await shots.see("maintenance.order ·")
+    await shots.see("maintenance.order ·", "quorum 3/3")
     shots.shoot("checks")
 
 
