@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from zktui.demo.controllers.base import Controller
+from zktui.demo.controllers.claims import CLASS
 from zktui.demo.controllers.filters import Placement, Rejection, reject, requested
 from zktui.demo.names import now
 from zktui.demo.objects import Object, child, children, condition, meta, name_of, namespace_of
@@ -69,7 +70,8 @@ class Scheduler(Controller):
             if claim is not None and meta(claim).get("deletionTimestamp"):
                 return f'persistentvolumeclaim "{name}" is being deleted'
             if claim is not None and child(claim, "status").get("phase") != "Bound":
-                return ""
+                known = child(claim, "spec").get("storageClassName") in (None, CLASS)
+                return "" if known else "pod has unbound immediate PersistentVolumeClaims"
         return None
 
     def _bind(self, pod: Object, place: Placement) -> None:
