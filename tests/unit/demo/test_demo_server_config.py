@@ -60,8 +60,9 @@ def test_the_manifests_script_writes_what_the_rehearsal_writes(tmp_path: Path):
     for name, body in (("hostname", hostname), ("zkServer.sh", f'echo "$@ $ZK_SERVER_HEAP" > {tmp_path}/started')):
         (tools / name).write_text(f"#!/bin/sh\n{body}\n")
         (tools / name).chmod(0o755)
+    for name, text in objects("ConfigMap")["data"].items():
+        (tmp_path / name).write_text(text)
     script = tmp_path / "start-zookeeper"
-    script.write_text(objects("ConfigMap")["data"]["start-zookeeper"])
     words = command_words(pod()["spec"]["containers"][0])[1:]
     folders = {"data_dir": tmp_path / "data", "data_log_dir": tmp_path / "data/log", "conf_dir": tmp_path / "conf"}
     flags = [word for word in words if word.split("=")[0].removeprefix("--") not in folders]
