@@ -177,6 +177,8 @@ async def _apply_all(
             warn("What stands above it was applied; zktui deploy goes on where it was stopped.")
             return EXIT_FORBIDDEN if outcome.forbidden else EXIT_FAILED
     ensemble = await named(session, wanted.name)
+    if not rolls and _unread(done):
+        warn(f"The members read the ConfigMap when they start: zktui rollout restart {printable(wanted.name)}")
     if rolls:
         end = await roll(session, ensemble, None, request.changing)
         if request.json:
@@ -185,6 +187,11 @@ async def _apply_all(
             say(ended(end, wanted.name))
         return exit_code(end)
     return await _watch(session, request, ensemble, done)
+
+
+def _unread(done: Sequence[Outcome]) -> bool:
+    """A changed ConfigMap alone starts nobody anew."""
+    return any(o.verdict is Verdict.CONFIGURE and o.document.get("kind") == "ConfigMap" for o in done)
 
 
 async def _hold(session: Session, wanted: Wanted) -> None:
