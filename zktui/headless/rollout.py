@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from zktui.core.documents import Document, mapping, text
 from zktui.core.ports import Answer, Refused
 from zktui.core.text import count, printable
-from zktui.core.zookeeper import Ensemble
+from zktui.core.zookeeper import Ensemble, ordinal
 from zktui.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_FAILED, EXIT_FORBIDDEN, EXIT_INTERRUPTED, Blocked, UsageError
 from zktui.headless.console import interrupts
 from zktui.headless.output import say, say_json, table, warn
@@ -102,12 +102,20 @@ async def _status(session: Session, ensemble: Ensemble, request: Request) -> int
             if not request.json and words != said:
                 say(words if not said else "\n" + words)
                 said = words
-            if over or not request.watch or stops or clock.now() > end:
+            if over or waits_for_nobody(reading) or not request.watch or stops or clock.now() > end:
                 break
             await clock.sleep(1.0)
     if request.json:
         say_json(document("Rollout", ensemble, **_reading_json(reading)), indent=2)
     return EXIT_DONE if over else EXIT_INTERRUPTED if stops else EXIT_BLOCKED
+
+
+def waits_for_nobody(reading: Reading) -> bool:
+    """All are well, and whoever is left is not replaced by itself: held by the partition, or OnDelete."""
+    sts = reading.statefulset
+    start = min((ordinal(m.pod.name) for m in reading.members), default=0)
+    kept = sts.update_strategy == "OnDelete" or not targets(reading, start + sts.partition)
+    return is_whole(reading) and kept and sts.observed_generation >= sts.generation
 
 
 def _open(reading: Reading) -> bool:

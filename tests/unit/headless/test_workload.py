@@ -10,7 +10,7 @@ from tests.unit.workload.world import World
 from zktui.core.ports import Refused, Unanswered
 from zktui.errors import Blocked, ConnectionFailed, NoEnsemble, NotPermitted, UsageError
 from zktui.flags import parser
-from zktui.headless.rollout import history_text, status_text
+from zktui.headless.rollout import history_text, status_text, waits_for_nobody
 from zktui.headless.workload import Changing, confirmed, ended, exit_code, pass_gate, rolled, unread
 from zktui.workload.reading import Obstacle, read
 from zktui.workload.revisions import revisions_of
@@ -122,3 +122,17 @@ async def test_status_and_history_for_people() -> None:
     told = history_text(revisions, reading)
     assert "1   zk-old   2026-01-01T00:00:00Z   zk-0, zk-1, zk-2   <none>" in told
     assert '.spec.containers[name="zk"].image: a:1 -> a:2␛[31m' in told
+
+
+@pytest.mark.parametrize(
+    ("world", "waits"),
+    [
+        (World(partition=3, newest="zk-new"), True),
+        (World("OnDelete", newest="zk-new"), True),
+        (World(partition=2, newest="zk-new"), False),
+        (World(newest="zk-new"), False),
+    ],
+)
+async def test_a_status_does_not_wait_for_what_nobody_replaces(world: World, waits: bool) -> None:
+    reading = await read(world.ensemble(), world.ports())
+    assert waits_for_nobody(reading) is waits
