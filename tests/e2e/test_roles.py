@@ -11,8 +11,8 @@ from tests.scenarios.trouble import OnStage
 
 
 @contextmanager
-def somebody(stage: RealStage, role: str) -> Generator[OnStage]:
-    user = OnStage(stage, role)
+def somebody(stage: RealStage, role: str, *more: str) -> Generator[OnStage]:
+    user = OnStage(stage, role, *more)
     try:
         yield user
     finally:
@@ -41,3 +41,18 @@ async def test_who_may_maintain_takes_a_node_down_and_up(stage: RealStage) -> No
         assert ended.code == 0, ended
         assert "not permitted" not in ended.out + ended.err
     assert by_name(whole(stage))[follower["pod"]]["uid"] != follower["uid"]
+
+
+async def test_who_may_deploy_rolls_an_update_out(stage: RealStage) -> None:
+    before = by_name(whole(stage))
+    with somebody(stage, "zktui-maintain") as operator:
+        refused = await operator.zktui("rollout", "restart", "zk", "--yes")
+        assert refused.code == 4, refused
+    with somebody(stage, "zktui-maintain", "zktui-deploy") as operator:
+        shown = await operator.zktui("deploy", "--diff")
+        assert shown.code == 0, shown
+        told = await operator.zktui("rollout", "history", "zk")
+        assert told.code == 0, told
+        ended = await operator.zktui("rollout", "restart", "zk", "--yes", "--dwell", "1s")
+        assert ended.code == 0, ended
+    assert not {m["uid"] for m in before.values()} & {m["uid"] for m in whole(stage)["members"]}

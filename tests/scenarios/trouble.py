@@ -106,11 +106,15 @@ class InProcess(Troubled):
 
 
 class OnStage(Troubled):
-    """The real cluster, and a user who has one role of manifests/rbac.yaml, less what is denied."""
+    """The real cluster, and a user who has these roles of manifests/rbac.yaml, less what is denied."""
 
-    def __init__(self, stage: Stage, role: str = "zktui-maintain") -> None:
+    def __init__(self, stage: Stage, role: str = "zktui-maintain", *more: str) -> None:
         self._stage = stage
-        (self._role,) = (each for each in yaml.safe_load_all(ROLES.read_text()) if each["metadata"]["name"] == role)
+        known: dict[str, Any] = {each["metadata"]["name"]: each for each in yaml.safe_load_all(ROLES.read_text())}
+        self._role: dict[str, Any] = {
+            **known[role],
+            "rules": [rule for name in (role, *more) for rule in known[name]["rules"]],
+        }
         self._role["metadata"]["name"] = USER
         grants: dict[str, Any] = {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": USER},
