@@ -5,22 +5,60 @@ The program reaches it as it reaches any cluster, by a kubeconfig and HTTP; the 
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from zktui.core.ports import Breakage
 from zktui.errors import EXIT_USAGE, UsageError, ZktuiError
 
 READY = "members serve after"
 """What the demo prints once every member serves; with --members 0 too."""
 ITS_ERROR = "zktui demo: "
 LATE = "not all members are ready yet"
+LEADER, SECONDS, NOTHING = "leader", "20", "nothing"
+UNDONE = {"start-node": "stopped", "join-member": "cut", "thaw-member": "frozen"}
+"""What mends a thing, and under what name the things are told that are broken so."""
+MOST = 12
+"""Nodes to choose from: a menu of a thousand is none."""
 STOP = 20.0
 """Seconds for its servers to end; then it is killed, and they die with it."""
+
+
+class Demo:
+    """A Breaker of the demo that a kubeconfig leads to."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._kubeconfig = kubeconfig
+
+    async def choices(self) -> tuple[tuple[Breakage, ...], str]:
+        found = await self._ask(None)
+        broken: dict[str, str | list[str]] = found["broken"]
+        named = {what: names if isinstance(names, str) else ", ".join(names) for what, names in broken.items()}
+        targets = {"node": found["nodes"][:MOST], "member": [LEADER, *found["members"]], "seconds": [SECONDS]}
+        made = [Breakage(NOTHING, "", "Make everything whole again")]
+        for fault in found["faults"]:
+            undone = UNDONE.get(fault["name"])
+            names = broken.get(undone, []) if undone else targets[fault["target"]]
+            made += [Breakage(fault["name"], name, fault["words"]) for name in names]
+        return tuple(made), "; ".join(f"{what} {words}" for what, words in named.items() if words)
+
+    async def carry_out(self, choice: Breakage) -> str:
+        body = {"mend": True} if choice.name == NOTHING else {"break": choice.name, "target": choice.target}
+        return str((await self._ask(body))["done"])
+
+    async def _ask(self, body: dict[str, Any] | None) -> dict[str, Any]:
+        from zktui.demo.control import NotARehearsal, ask  # noqa: PLC0415  # only who breaks something pays for it
+
+        try:
+            return await asyncio.to_thread(ask, self._kubeconfig, body)
+        except NotARehearsal as why:
+            raise ZktuiError(f"{why}.") from why
 
 
 @contextmanager

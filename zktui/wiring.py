@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zktui.checks.gather import Ports
 from zktui.checks.inspector import Inspector
 from zktui.core.clock import SystemClock
-from zktui.core.ports import Source
+from zktui.core.ports import Breaker, Source
 from zktui.core.store import Store
 from zktui.core.tasks import begin
 from zktui.core.view import View
@@ -105,14 +105,17 @@ def run_runs(settings: Settings, request: RunsRequest) -> int:
     return runs(settings.state, request)
 
 
-def run_interactive(settings: Settings) -> int:
-    """The interactive program. Returns its exit code; raises ZktuiError for what is wrong before the screen."""
+def run_interactive(settings: Settings, breaker: Breaker | None = None) -> int:
+    """The interactive program. Returns its exit code; raises ZktuiError for what is wrong before the screen.
+
+    On a rehearsal cluster a `breaker` breaks what the operator wants to see broken.
+    """
     connection = _connected(settings)
     from zktui.ui.app import ZktuiApp
 
     async def interact(faults: Faults) -> int:
         async with open_session(settings, connection) as session:
-            app = ZktuiApp(session, faults.add)
+            app = ZktuiApp(session, faults.add, breaker)
             # What went wrong unseen leaves a screen that can't be trusted.
             faults.listen(app.exit)
             try:
@@ -297,10 +300,11 @@ def serve_demo(options: Sequence[str]) -> int:
 
 def run_demo(settings: Settings, options: Sequence[str]) -> int:
     """`zktui demo`: a rehearsal cluster, and the interactive program on it. Returns the program's exit code."""
-    from zktui.rehearsal import rehearsal
+    from zktui.rehearsal import Demo, rehearsal
 
     with rehearsal(options) as kubeconfig:
-        code = run_interactive(replace(settings, kubeconfig=str(kubeconfig), context=None, namespace=None))
+        its_own = replace(settings, kubeconfig=str(kubeconfig), context=None, namespace=None)
+        code = run_interactive(its_own, Demo(kubeconfig))
         sys.stdout.write("Stopping the demo cluster ...\n")
         sys.stdout.flush()
         return code

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
+from zktui.core.ports import Breaker
 from zktui.errors import UsageError
 from zktui.maintenance.model import Command, CommandKind
 from zktui.session import Session
@@ -31,18 +32,26 @@ class ZktuiApp(App[None]):
     """Paints what the session's store holds. It begins the session's streams once the first frame is on the screen.
 
     `on_fault` is told each unexpected error; after one the app ends, with return code 1, and says nothing of it itself.
-    Raises UsageError when the settings name a theme that does not exist.
+    `breaker` is there on a rehearsal cluster alone. Raises UsageError when the settings name a theme that does not
+    exist.
     """
 
     TITLE = "zktui"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("colon", "command_palette", "Command"),
+        Binding("b", "break", "Break something"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, session: Session, on_fault: Callable[[BaseException], object] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        on_fault: Callable[[BaseException], object] | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
         super().__init__()
+        self._breaker = breaker
         self.session = session
         self._on_fault = on_fault
         self.painter = Painter(session.store)
@@ -99,6 +108,18 @@ class ZktuiApp(App[None]):
             await super().on_event(events.Key("escape", "\x1b"))
             event = events.Key(event.character or "", event.character)
         await super().on_event(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  overrides
+        if action == "break":
+            return self._breaker is not None and isinstance(self.screen, MainScreen)
+        return True
+
+    def action_break(self) -> None:
+        """The menu of what can be broken, on a rehearsal cluster."""
+        from zktui.ui.screens.breaking import BreakScreen  # noqa: PLC0415  # as below
+
+        if self._breaker is not None:
+            self.push_screen(BreakScreen(self._breaker))
 
     def action_help(self) -> None:
         from zktui.ui.screens.help import HelpScreen  # noqa: PLC0415  # the first paint does not pay for it
