@@ -207,7 +207,7 @@ def by_keys(bench: Bench, folder: Path) -> Took:
         assert terminal.exit_code() == 0
     finally:
         terminal.close()
-    (journal,) = (folder / "state").rglob("*.jsonl")
+    (journal,) = (path for path in (folder / "state").rglob("*.jsonl") if not path.name.endswith(".report.jsonl"))
     return Took(began, ended, DWELL * _dwells(journal.read_text().splitlines()))
 
 
