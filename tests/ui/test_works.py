@@ -62,7 +62,8 @@ class Toil:
 
 async def opened(pilot: Pilot[None], toil: Toil) -> WorkScreen:
     await painted(pilot)
-    screen = WorkScreen(app_of(pilot).works, toil)
+    app = app_of(pilot)
+    screen = WorkScreen(app.session, app.painter, app.works, toil)
     pilot.app.push_screen(screen)
     await until(pilot, lambda: pilot.app.screen is screen and "zk-2" in screen_text(pilot))
     return screen
@@ -80,6 +81,7 @@ async def test_it_tells_what_would_happen_asks_and_tells_how_it_goes(session: Se
         screen = await opened(pilot, toil)
         assert "nothing stands in its way now" in screen_text(pilot)
         assert "✓ s starts it" in screen_text(pilot)
+        assert "● quorum 3/3" in screen_text(pilot).splitlines()[0]
         assert toil.typed == []
         await asked(pilot)
         await pilot.press("n")

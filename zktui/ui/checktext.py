@@ -27,6 +27,12 @@ SIGNS = {
     Result.UNKNOWN: ("?", Tone.STALE),
 }
 WORST_FIRST = (Result.FAIL, Result.UNKNOWN, Result.WARN, Result.PASS)
+VERBS = {
+    Chapter.DEPLOY: ("zktui deploy --diff", "zktui deploy"),
+    Chapter.PROCESS: ("zktui rollout status", "zktui rollout history", "zktui set-resources --requests cpu=300m"),
+    Chapter.MAINTENANCE: ("zktui maintain --ensemble-nodes --plan",),
+}
+"""What else does a chapter's work."""
 BLANK = row()
 JUST_NOW = 1.5
 """Seconds."""
@@ -203,7 +209,8 @@ def chapter_rows(chapter: Chapter, looked: Looked | None, now: float) -> list[Ro
         age = Piece(f"   {ago(now - looked.at)}", Tone.DIM)
         lines.append(row(" ", [*tally(looked.checks, words=True), age]))
         lines += [BLANK, *_wrong(looked.checks)]
-    return [*lines, BLANK, _title("Without a screen"), _command(f"zktui check {_name(chapter)}", Tone.DIM)]
+    verbs = (f"zktui check {_name(chapter)}", *VERBS.get(chapter, ()))
+    return [*lines, BLANK, _title("Without a screen"), *(_command(verb, Tone.DIM) for verb in verbs)]
 
 
 def _wrong(checks: Sequence[Check]) -> list[Row]:

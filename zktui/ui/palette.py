@@ -8,18 +8,19 @@ from textual.app import App, SystemCommand
 
 from zktui.core.view import EnsembleView
 from zktui.session import Session
+from zktui.ui.painting import Painter
 from zktui.ui.works import Work, Works
 
 
 def work_commands(
-    app: App[object], session: Session, works: Works, ensemble: EnsembleView | None
+    app: App[object], session: Session, painter: Painter, works: Works, ensemble: EnsembleView | None
 ) -> Iterator[SystemCommand]:
     """Each opens a screen that tells what would happen; nothing is done before a question there."""
     # Imported at first use: the first paint does not pay for them.
     from zktui.ui.screens.work import WorkScreen  # noqa: PLC0415
 
     def open_work(work: Work | None) -> None:
-        app.push_screen(WorkScreen(works, work))
+        app.push_screen(WorkScreen(session, painter, works, work, ensemble.key if ensemble is not None else None))
 
     if works.under_way is not None:
         yield SystemCommand(f"Under way: {works.under_way.work.title}", "how it goes", lambda: open_work(None))

@@ -293,7 +293,7 @@ class MainScreen(Fed, Screen[None]):
             name = f"Run checks: {int(chapter)} {chapter.title}"
             yield SystemCommand(name, f"zktui check {int(chapter)}", self._checking(chapter))
 
-        yield from work_commands(app_of(self), self._session, self._works, self.ensemble)
+        yield from work_commands(app_of(self), self._session, self._painter, self._works, self.ensemble)
 
     def _checking(self, *chapters: Chapter) -> Callable[[], None]:
         def check() -> None:

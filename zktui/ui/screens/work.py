@@ -10,11 +10,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from zktui.core.view import View
+from zktui.core.zookeeper import EnsembleKey
+from zktui.session import Session
 from zktui.ui.fed import Fed
+from zktui.ui.painting import Painter
 from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
+from zktui.ui.widgets.banner import Banner
 from zktui.ui.widgets.keybar import KeyBar
 from zktui.ui.widgets.page import Page, Row, row
 from zktui.ui.widgets.pane import Pane
@@ -35,9 +40,15 @@ class WorkScreen(Fed, Screen[None]):
         Binding("escape", "dismiss", "Back"),
     ]
 
-    def __init__(self, works: Works, work: Work | None) -> None:
-        """Shows the work under way instead, where there is one; None is for that alone."""
+    def __init__(
+        self, session: Session, painter: Painter, works: Works, work: Work | None, key: EnsembleKey | None = None
+    ) -> None:
+        """Shows the work under way instead, where there is one; None is for that alone. `key` is for the banner."""
         super().__init__()
+        self._session = session
+        self._painter = painter
+        self._key = key
+        self._banner = Banner()
         self._works = works
         self._doing: Doing | None = works.under_way if work is None or works.under_way is not None else None
         shown = self._doing.work if self._doing is not None else work
@@ -49,10 +60,12 @@ class WorkScreen(Fed, Screen[None]):
         self._shown = (-1, False)
 
     def compose(self) -> ComposeResult:
+        yield self._banner
         yield self._pane
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self.until_removed(self._painter.watch(self._view))
         self._page.focus()
         self.set_interval(LOOK, self._look)
         if self._doing is None:
@@ -77,6 +90,12 @@ class WorkScreen(Fed, Screen[None]):
             self._paint()
 
     # -- painting
+
+    def _view(self, view: View) -> None:
+        """Quorum and budget beside it, as they are now."""
+        ensemble = view.ensemble(self._key) or next(iter(view.ensembles), None)
+        read_only = self._session.settings.read_only
+        self._banner.paint(view, ensemble, self._session.place, None, read_only=read_only, tabbed=False)
 
     def _paint(self) -> None:
         doing = self._doing

@@ -80,7 +80,8 @@ class GridPane(Pane):
         bars = self.query(FilterBar)
         if not bars:
             await self.mount(FilterBar(self.grid.needle), after=self.grid)
-        self.query_one(FilterBar).focus()
+        # Widget.focus waits for its turn, and what is typed fast would be taken for keys of the table.
+        self.screen.set_focus(self.query_one(FilterBar))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
