@@ -224,7 +224,7 @@ def test_what_is_not_known_of_a_run_is_not_made_up() -> None:
 
 
 def test_an_outage_that_was_not_over_says_so() -> None:
-    lasting = replace(REPORT, outages=(Outage(WALL, "default/zk", BELOW, 4.0, None),))
+    lasting = replace(REPORT, outages=(Outage(WALL, "default/zk", BELOW, 4.0, None, over=False),))
     assert "4.0 s at least, not over when the journal ended" in said(pastrun.rows(replace(DONE, report=lasting)))
 
 
