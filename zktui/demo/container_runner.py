@@ -111,12 +111,13 @@ class ContainerRunner:
                 await self._back_off(pause)
                 if self._stopping.is_set():
                     break
+            if not self._powered.is_set() and not await self._without_power():
+                break
             begun = time.monotonic()
             code = await self._run_once()
             if not self._powered.is_set():
                 pause = 0.0
-                if await self._without_power():
-                    continue
+                continue
             if code is None or self._stopping.is_set():
                 break
             if restart == "Never" or (restart == "OnFailure" and code == 0):

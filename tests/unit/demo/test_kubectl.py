@@ -121,6 +121,27 @@ async def test_apply_twice_and_scale(kubectl: Kubectl, store: Store) -> None:
     assert await kubectl("delete", "sts", "zk", "--wait=false") == 'statefulset.apps "zk" deleted\n'
 
 
+async def test_edit(kubectl: Kubectl, store: Store) -> None:
+    await kubectl("apply", "-f", "-", stdin=SET)
+    edited = await kubectl("edit", "sts", "zk", KUBE_EDITOR="sed -i s/replicas:.3/replicas:\\ 4/")
+    assert edited == "statefulset.apps/zk edited\n"
+    assert store.get("statefulsets.apps", "default", "zk")["spec"]["replicas"] == 4
+    cancelled = await kubectl("edit", "sts", "zk", KUBE_EDITOR="true")
+    assert "Edit cancelled" in cancelled
+
+
+async def test_delete_and_leave_its_pods(kubectl: Kubectl, store: Store) -> None:
+    await kubectl("apply", "-f", "-", stdin=SET)
+    owner = store.get("statefulsets.apps", "default", "zk")
+    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "zk", "uid": owner["metadata"]["uid"]}
+    store.change("pods", "default", "zk-0", lambda pod: pod["metadata"].update(ownerReferences=[reference]))
+    assert "deleted" in await kubectl("delete", "sts", "zk", "--cascade=orphan")
+    assert (
+        "ownerReferences" not in store.get("pods", "default", "zk-0")["metadata"]
+        or not (store.get("pods", "default", "zk-0")["metadata"]["ownerReferences"])
+    )
+
+
 async def test_apply_of_a_list(kubectl: Kubectl) -> None:
     """For want of a kind List on any server kubectl asks for OpenAPI v2."""
     maps = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} for name in ("a", "b")]
