@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol
@@ -40,4 +41,5 @@ class Inspector:
             seen = await foresee(self._desk, inventory.pods)
             why = "" if seen is not None else "no member is known to be on a node"
             inventory = replace(inventory, foresight=Known(seen, why))
-        return judge(inventory, chapters)
+        # With thousands of nodes it takes tens of milliseconds, in which a screen would stand still.
+        return await asyncio.to_thread(judge, inventory, chapters)
