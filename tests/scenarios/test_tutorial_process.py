@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -114,6 +117,28 @@ def _finished(api: Api) -> bool:
     found = api.get(STATEFUL_SET)
     seen = found["status"]["observedGeneration"] == found["metadata"]["generation"]
     return not seen or found["status"]["updateRevision"] == found["status"]["currentRevision"]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("as_it_was")
+def test_interrupted_and_taken_up(stage: Stage, api: Api) -> None:
+    """Ctrl-C leaves the rest held; nobody else goes until it is resumed."""
+    before = by_name(whole(stage))
+    command = [sys.executable, "-m", "zktui", "rollout", "restart", "zk", "--yes", "--dwell", "1s"]
+    with subprocess.Popen(
+        command, env=dict(stage.environment()), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as running:
+        eventually("the first member to go", lambda: partition(api) == 2, 60.0)
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=120)
+    assert running.returncode == 130, out
+    assert "stopped: stopped on request" in out
+    assert "To go on: zktui rollout resume zk" in out
+    assert partition(api) == 2
+    held = by_name(whole(stage))
+    assert {name: held[name]["uid"] for name in ("zk-0", "zk-1")} == {n: before[n]["uid"] for n in ("zk-0", "zk-1")}
+    gone_on = rollout(stage, "resume", "--yes", "--dwell", "1s", "-o", "json").json()
+    assert (gone_on["status"], gone_on["replaced"], partition(api)) == ("done", ["zk-1", "zk-0"], 0)
 
 
 @pytest.mark.timeout(300)

@@ -64,11 +64,11 @@ async def deploy(session: Session, request: Request) -> int:
     if not request.diff:
         may_change(session)
     there = await _there(session, request.wanted)
-    wanted = replace(request.wanted, namespace=session.place.namespace, members=_members(request.wanted, there))
+    wanted = replace(request.wanted, namespace=session.place.namespace, members=members_for(request.wanted, there))
     ports = ports_of(session)
     outcomes = await preview(ports.objects, manifest(wanted), force=request.force)
     if not request.json:
-        say(_preview(outcomes, full=request.diff))
+        say(preview_text(outcomes, full=request.diff))
     if not all(outcome.verdict.goes for outcome in outcomes):
         return _refused(outcomes, request)
     if request.diff:
@@ -103,7 +103,7 @@ async def _there(session: Session, wanted: Wanted) -> StatefulSet | None:
     raise unread(found, f"StatefulSet {wanted.name}")
 
 
-def _members(wanted: Wanted, there: StatefulSet | None) -> int | None:
+def members_for(wanted: Wanted, there: StatefulSet | None) -> int | None:
     """An ensemble that exists keeps its size: another takes a change of every member's configuration at once."""
     if there is None:
         return wanted.members
@@ -119,7 +119,8 @@ def _members(wanted: Wanted, there: StatefulSet | None) -> int | None:
 # -- what it would do ----------------------------------------------------------------------------------
 
 
-def _preview(outcomes: Sequence[Outcome], *, full: bool) -> str:
+def preview_text(outcomes: Sequence[Outcome], *, full: bool) -> str:
+    """What would be made (+), changed (~), left (=), and what is not accepted (!). `full`: new objects as YAML."""
     lines: list[str] = []
     for outcome in outcomes:
         match outcome.verdict:
@@ -175,6 +176,8 @@ async def _apply_all(
             if request.json:
                 say_json(_document(wanted, done, "refused"), indent=2)
             warn("What stands above it was applied; zktui deploy goes on where it was stopped.")
+            if rolls:
+                warn(f"No member is replaced meanwhile. To let go: zktui rollout resume {printable(wanted.name)}")
             return EXIT_FORBIDDEN if outcome.forbidden else EXIT_FAILED
     ensemble = await named(session, wanted.name)
     if not rolls and _unread(done):

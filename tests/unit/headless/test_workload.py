@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from tests.unit.core.facts import statefulset
 from tests.unit.workload.world import World
 from zktui.core.ports import Refused, Unanswered
 from zktui.errors import Blocked, ConnectionFailed, NoEnsemble, NotPermitted, UsageError
 from zktui.flags import parser
+from zktui.headless.deploy import members_for, preview_text
 from zktui.headless.rollout import history_text, status_text, waits_for_nobody
 from zktui.headless.workload import Changing, confirmed, ended, exit_code, pass_gate, rolled, unread
+from zktui.workload.deploying import Conflict, Outcome, Verdict
+from zktui.workload.differences import Difference
+from zktui.workload.manifest import Wanted
 from zktui.workload.reading import Obstacle, read
 from zktui.workload.revisions import revisions_of
 from zktui.workload.rolling import End, Status
@@ -136,3 +141,37 @@ async def test_status_and_history_for_people() -> None:
 async def test_a_status_does_not_wait_for_what_nobody_replaces(world: World, waits: bool) -> None:
     reading = await read(world.ensemble(), world.ports())
     assert waits_for_nobody(reading) is waits
+
+
+def test_what_would_be_done_for_people() -> None:
+    service = {"kind": "Service", "metadata": {"name": "zk-hs"}}
+    outcomes = (
+        Outcome("service/zk-hs", service, Verdict.CREATE, after=service),
+        Outcome("configmap/zk-scripts", {}, Verdict.UNCHANGED),
+        Outcome("statefulset.apps/zk", {}, Verdict.CONFIGURE, (Difference(".spec.a", "1", "2"),), rolls=True),
+        Outcome("service/zk-cs", {}, Verdict.CONFLICT, conflicts=(Conflict('"kubectl"', ".spec.b"),)),
+        Outcome("service/zk-x", {}, Verdict.CONFLICT, conflicts=(Conflict('"zktui" using v1', ".spec.c"),)),
+        Outcome("poddisruptionbudget.policy/zk-pdb", {}, Verdict.REFUSED, why="no\x1b[31m"),
+    )
+    assert preview_text(outcomes, full=False).splitlines() == [
+        "+ service/zk-hs",
+        "= configmap/zk-scripts",
+        "~ statefulset.apps/zk   (its members are replaced)",
+        "    .spec.a: 1 -> 2",
+        "! service/zk-cs",
+        '    .spec.b is set otherwise by "kubectl"',
+        "! service/zk-x",
+        "    .spec.c is set otherwise by an earlier change of zktui's own",
+        "! poddisruptionbudget.policy/zk-pdb: no␛[31m",
+    ]
+    assert "    kind: Service" in preview_text(outcomes, full=True).splitlines()
+
+
+def test_an_ensemble_that_exists_keeps_its_size() -> None:
+    there = statefulset(replicas=5)
+    assert members_for(Wanted("default"), None) is None
+    assert members_for(Wanted("default", members=3), None) == 3
+    assert members_for(Wanted("default"), there) == 5
+    assert members_for(Wanted("default", members=5), there) == 5
+    with pytest.raises(Blocked):
+        members_for(Wanted("default", members=3), there)
