@@ -73,6 +73,10 @@ def _run(arguments: argparse.Namespace) -> int:
             from zktui.workload_flags import rollout_request
 
             return wiring.run_rollout(settings, rollout_request(arguments))
+        case "drill":
+            from zktui import drill_flags
+
+            return wiring.run_drill(settings, drill_flags.request(arguments))
         case "maintain":
             return wiring.run_maintain(settings, _request(arguments))
         case "where":

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from zktui import __version__, workload_flags
+from zktui import __version__, drill_flags, workload_flags
 from zktui.errors import EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("-o", "--output", choices=("text", "json"), default="text")
     _check(commands.add_parser("check", help="the tutorial's eleven chapters, checked: 1 one fails, 3 not known"))
     workload_flags.add_commands(commands, _where, duration)
+    drill_flags.add_command(commands, _where)
     _maintain(commands.add_parser("maintain", help="drain nodes one after another, and get each member back"))
     where = commands.add_parser("where", help="what is unfinished or cordoned, whose it is, and what to do: 3 if any")
     _where(where)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zktui.checks.inspector import Inspects
 from zktui.core.ports import Clock, Cluster, LogSource, Members, Objects, Place, Probe, Trees
 from zktui.core.store import Store
+from zktui.drills.desk import Drills
 from zktui.maintenance.desk import Desk
 from zktui.settings import Settings
 
@@ -28,6 +29,8 @@ class Session:
     inspector: Inspects
     objects: Objects | None = None
     """Objects of any kind, to be read and changed; None where there is no API server (frozen views)."""
+    drills: Drills | None = None
+    """Where drills are begun; None where there is no cluster to break anything in."""
     probe: Callable[[bool], Probe] | None = None
     """A new probe, not started; with True it also writes."""
     begin: Callable[[], None] = lambda: None

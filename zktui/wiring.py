@@ -21,6 +21,8 @@ from zktui.core.store import Store
 from zktui.core.tasks import begin
 from zktui.core.view import View
 from zktui.core.zookeeper import Ensemble
+from zktui.drills.desk import Drills
+from zktui.drills.model import DrillPorts
 from zktui.errors import EXIT_FAILED
 from zktui.faults import Faults
 from zktui.maintenance.desk import Desk
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from zktui.cluster.connect import Connection
     from zktui.core.kube import Pod
     from zktui.headless.deploy import Request as DeployRequest
+    from zktui.headless.drill import ProcessRequest
     from zktui.headless.maintain import Request
     from zktui.headless.probe import ProbeRequest
     from zktui.headless.resume import Taking
     from zktui.headless.rollout import Request as RolloutRequest
     from zktui.headless.runs import RunsRequest
+    from zktui.headless.storagedrill import StorageRequest
 
 
 GOODBYE = 0.5
@@ -54,6 +58,16 @@ def run_maintain(settings: Settings, request: Request) -> int:
     from zktui.headless.maintain import maintain
 
     return _headless(settings, lambda session: maintain(session, request))
+
+
+def run_drill(settings: Settings, request: ProcessRequest | StorageRequest) -> int:
+    """`zktui drill`. Returns its exit code; raises ZktuiError."""
+    from zktui.headless.drill import ProcessRequest, drill_process
+    from zktui.headless.storagedrill import drill_storage
+
+    if isinstance(request, ProcessRequest):
+        return _headless(settings, lambda session: drill_process(session, request))
+    return _headless(settings, lambda session: drill_storage(session, request))
 
 
 def run_probe(settings: Settings, request: ProbeRequest) -> int:
@@ -218,6 +232,14 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
         announcer=connection.announcer,
         store_changes=store.changes,
     )
+    rounds = MemberRounds(connection.dialer, clock)
+    drills = Drills(
+        DrillPorts(connection.cluster, members, connection.objects, connection.executor, rounds, clock),
+        state_folder=settings.state,
+        holder=holder(),
+        place=connection.place,
+        read_only=settings.read_only,
+    )
     try:
         yield Session(
             settings=settings,
@@ -236,13 +258,14 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
                     members,
                     connection.objects,
                     connection.executor,
-                    MemberRounds(connection.dialer, clock),
+                    rounds,
                     clock,
                 ),
                 desk,
                 read_only=settings.read_only,
             ),
             objects=connection.objects,
+            drills=drills,
             probe=probe,
             begin=feeds.start,
         )

@@ -271,6 +271,19 @@ async def _pkill(container: Container, args: list[str]) -> Answer:
     return Answer()
 
 
+async def _kill(container: Container, args: list[str]) -> Answer:
+    """``kill PID``, of a process that ``ps`` shows."""
+    if len(args) != 1 or not args[0].isdigit():
+        return Answer(err="kill: here it takes the number of one process\n", code=1)
+    processes = programs.processes_of(container)
+    if int(args[0]) not in processes:
+        return Answer(err=f"kill: ({args[0]}): No such process\n", code=1)
+    # Process 1 has no default handlers: a shell there is not ended by a signal from its own namespace.
+    if container.main.running and processes[int(args[0])] == "java":
+        container.main.signal(signal.SIGTERM)
+    return Answer()
+
+
 async def _zookeeper_ready(container: Container, args: list[str]) -> Answer:
     """``zookeeper-ready PORT``: is the server alive (``ruok``)? With ``serving``: has its ``srvr`` a Mode?
 
@@ -328,6 +341,7 @@ COMMANDS: dict[str, Callable[[Container, list[str]], Awaitable[Answer]]] = {
     "getent": programs.getent,
     "hostname": _hostname,
     "id": programs.identity,
+    "kill": _kill,
     "ls": _ls,
     "pkill": _pkill,
     "ps": programs.ps,

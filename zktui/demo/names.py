@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime
 
@@ -27,3 +28,9 @@ def now_micro() -> str:
 def parse_time(text: str) -> datetime:
     """The inverse of :func:`now` and :func:`now_micro`."""
     return datetime.fromisoformat(text)
+
+
+def ordinal(set_name: str, pod_name: str) -> int:
+    """The pod's number; -1 for a name that is not of this set."""
+    match = re.fullmatch(rf"{re.escape(set_name)}-(\d+)", pod_name)
+    return int(match[1]) if match else -1

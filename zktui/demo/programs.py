@@ -111,16 +111,21 @@ def _known(number: int) -> str:
     return f"{number}({NAMES[number]})" if number in NAMES else str(number)
 
 
+def processes_of(container: Container) -> dict[int, str]:
+    """Number to program, of what runs in the container beside a command in it."""
+    if container.server is None:
+        return {1: "sleep"}
+    return {1: "sh", 7: "java"} if keeps_its_shell(container.spec) else {1: "java"}
+
+
 async def ps(container: Container, args: list[str]) -> Answer:
     """The container's processes, as they would call themselves there."""
     begun, now = (time.strftime("%H:%M", time.gmtime(at)) for at in (container.started, time.time()))
-    found = [(1, 0, begun, "sleep")]
+    commands = {"sleep": "sleep"}
     if container.server is not None:
-        java = _java(container)
-        found = [(1, 0, begun, java)]
-        if keeps_its_shell(container.spec):
-            shell = " ".join([*children(container.spec, "command"), *children(container.spec, "args")])
-            found = [(1, 0, begun, shell), (7, 1, begun, java)]
+        shell = " ".join([*children(container.spec, "command"), *children(container.spec, "args")])
+        commands = {"java": _java(container), "sh": shell}
+    found = [(pid, 0 if pid == 1 else 1, begun, commands[name]) for pid, name in processes_of(container).items()]
     found.append((42, 0, now, " ".join(["ps", *args])))
     name = NAMES.get(container.user, str(container.user))
     user = name if len(name) <= 8 else f"{name[:7]}+"

@@ -238,3 +238,29 @@ def test_a_stranger_of_the_same_name_is_left_alone():
     members.store.create("pods", {"metadata": {"name": "zk-0"}, "spec": {"containers": [container]}})
     members.change(replicas=1)
     assert "ownerReferences" not in meta(members.pod(0))
+
+
+def test_a_new_set_adopts_what_another_has_left() -> None:
+    found = Set()
+    found.ready(0)
+    found.ready(1)
+    found.ready(2)
+    before = [meta(found.pod(number))["uid"] for number in range(3)]
+    revisions = [entry["metadata"]["name"] for entry in found.store.list("controllerrevisions.apps")[0]]
+    old = found.store.get("statefulsets.apps", "default", "zk")
+    found.store.delete("statefulsets.apps", "default", "zk", propagation="Orphan")
+    assert [meta(found.pod(number)).get("ownerReferences") for number in range(3)] == [[], [], []]
+    containers = [{"name": "c", "image": "zk:1"}]
+    labels = {"app": "other"}
+    stray = {"metadata": {"name": "zk-9", "namespace": "default", "labels": labels}, "spec": {"containers": containers}}
+    found.store.create("pods", stray)
+    found.store.create("statefulsets.apps", {"metadata": {"name": "zk"}, "spec": old["spec"]})
+    found.sync()
+    new = meta(found.store.get("statefulsets.apps", "default", "zk"))["uid"]
+    assert new != meta(old)["uid"]
+    assert [meta(found.pod(number))["uid"] for number in range(3)] == before
+    assert {meta(found.pod(number))["ownerReferences"][0]["uid"] for number in range(3)} == {new}
+    assert not meta(found.pod(9)).get("ownerReferences")
+    assert [e["metadata"]["name"] for e in found.store.list("controllerrevisions.apps")[0]] == revisions
+    status = found.store.get("statefulsets.apps", "default", "zk")["status"]
+    assert (status["readyReplicas"], status["currentRevision"]) == (3, revisions[0])

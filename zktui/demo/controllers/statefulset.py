@@ -8,22 +8,17 @@ step waits for the one before it.
 from __future__ import annotations
 
 import copy
-import re
 from typing import ClassVar
 
+from zktui.demo.controllers.adoption import adopt
 from zktui.demo.controllers.base import Controller, controller_of
 from zktui.demo.controllers.revisions import HASH_LABEL, REVISIONS, sync_revisions, template_of, truncate
+from zktui.demo.names import ordinal
 from zktui.demo.objects import Object, child, children, is_ready, labels_of, meta, name_of, namespace_of
 from zktui.demo.selectors import matches_selector
 
 SETS = "statefulsets.apps"
 NAME = "statefulset-controller"
-
-
-def ordinal(set_name: str, pod_name: str) -> int:
-    """The pod's number; -1 for a name that is not of this set."""
-    match = re.fullmatch(rf"{re.escape(set_name)}-(\d+)", pod_name)
-    return int(match[1]) if match else -1
 
 
 class StatefulSetController(Controller):
@@ -55,6 +50,7 @@ class _Sync:
             "controller": True,
             "blockOwnerDeletion": True,
         }
+        adopt(self._store, stateful_set, self._owner)
         self._current, self._update = sync_revisions(self._store, stateful_set, self._owner)
 
     def run(self) -> None:
