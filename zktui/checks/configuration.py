@@ -245,9 +245,26 @@ _OPEN = (
 )
 
 
+_BY_FILE = "conf is closed: by its zoo.cfg, which it read when it started"
+
+
+def _closed(said: Known[Settings]) -> bool:
+    """The server keeps the word to itself, as one of ZooKeeper 3.5 and later does that was not told otherwise."""
+    return said.value is None and "not in the whitelist" in said.why
+
+
 def _running(inventory: Inventory) -> Check:
-    found = tuple(_compared(inventory, _said(inventory), "settings"))
-    shut = any(e.result is Result.UNKNOWN for e in found)
+    """What the servers say; of one that does not say, its file, and never more than a warning for it."""
+    said, files = _said(inventory), _of_file(inventory, "config")
+    closed = [member for member, known in said.items() if _closed(known)]
+    if closed and len(closed) == len(said):
+        found = tuple(
+            Evidence(e.member, Result.WARN if e.result is Result.PASS else e.result, f"{_BY_FILE}: {e.text}")
+            for e in _compared(inventory, files, "keys")
+        )
+    else:
+        found = tuple(_compared(inventory, said, "settings"))
+    shut = bool(closed) or any(e.result is Result.UNKNOWN for e in found)
     return Check(
         "configuration.running",
         Chapter.CONFIGURATION,
@@ -268,6 +285,10 @@ def _in_effect(inventory: Inventory) -> Check:
     def seen() -> Iterator[Evidence]:
         for member, written in _of_file(inventory, "config").items():
             running = said[member]
+            if written.value is not None and _closed(running):
+                words = f"{_BY_FILE}, {len(written.value)} keys; a change since then would not be seen"
+                yield Evidence(member, Result.WARN, words)
+                continue
             if written.value is None or running.value is None:
                 yield Evidence(member, Result.UNKNOWN, written.why or running.why)
                 continue
@@ -283,7 +304,7 @@ def _in_effect(inventory: Inventory) -> Check:
                 yield Evidence(member, Result.PASS, f"{len(both)} settings are in effect as they are written")
 
     found = tuple(seen())
-    shut = any(e.result is Result.UNKNOWN for e in found)
+    shut = any(e.result is Result.UNKNOWN for e in found) or any(_closed(known) for known in said.values())
     return Check(
         "configuration.in-effect",
         Chapter.CONFIGURATION,

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.checks.inventories import (
     DENIED,
+    NAMES,
     SERVERS,
     ZOO_CFG,
     check_of,
@@ -191,12 +192,36 @@ def test_the_place_of_a_servers_files_is_no_drift() -> None:
     assert of(with_conf(conf(1).replace("/var/lib/zookeeper", "/data")), "running").result is Result.PASS
 
 
-def test_a_word_that_is_not_open() -> None:
-    for name in ("running", "in-effect"):
-        found = of(with_conf(None), name)
-        assert results(found) == ONE_UNKNOWN
-        assert "4lw.commands.whitelist" in found.advice
+def test_a_server_that_keeps_conf_to_itself() -> None:
+    found = of(with_conf(None), "running")
+    assert results(found) == ONE_UNKNOWN
+    assert "4lw.commands.whitelist" in found.advice
+    # What it was started with is the next best, and is said to be that.
+    found = of(with_conf(None), "in-effect")
+    assert results(found) == {**ONE_UNKNOWN, "zk-1": Result.WARN}
+    assert "by its zoo.cfg, which it read when it started" in found.evidence[1].text
+    assert "4lw.commands.whitelist" in found.advice
     assert results(of(with_conf("This ZooKeeper instance is not serving\n"), "running")) == ONE_UNKNOWN
+
+
+def all_closed(inventory: Inventory) -> Inventory:
+    """As ZooKeeper 3.5 and later is, where nothing opens the word."""
+    shut = Known[str](None, "not permitted: conf is not executed because it is not in the whitelist.")
+    return replace(inventory, words={**inventory.words, **{(name, "conf"): shut for name in NAMES}})
+
+
+def test_servers_that_all_keep_conf_to_themselves_are_judged_by_their_files() -> None:
+    found = of(all_closed(healthy()), "running")
+    assert set(results(found).values()) == {Result.WARN}
+    assert "by its zoo.cfg" in found.evidence[0].text
+    assert "4lw.commands.whitelist" in found.advice
+    assert set(results(of(all_closed(healthy()), "in-effect")).values()) == {Result.WARN}
+    # Files that differ are a failure all the same, and a file that can't be read is nothing to judge by.
+    other = with_command(healthy(), "config", ran(ZOO_CFG.replace("tickTime=2000", "tickTime=3000")), ("zk-1",))
+    assert results(of(all_closed(other), "running"))["zk-1"] is Result.FAIL
+    blind = with_command(healthy(), "config", DENIED, ("zk-1",))
+    assert results(of(all_closed(blind), "running"))["zk-1"] is Result.UNKNOWN
+    assert results(of(all_closed(blind), "in-effect"))["zk-1"] is Result.UNKNOWN
 
 
 def test_a_file_that_waits_for_a_restart() -> None:
