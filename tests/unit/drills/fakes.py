@@ -84,10 +84,10 @@ class FakeObjects:
         pod = world.named(name)
         assert pod is not None
         times = self.restarts.get(pod.uid, 0)
-        ended = {"terminated": {"exitCode": 143, "reason": "Error"}}
+        ended: dict[str, Any] = {"terminated": {"exitCode": 143, "reason": "Error"}}
         up = world.now >= pod.unready_until
-        state = {"running": {}} if up else ended
-        status = {"name": "zk", "restartCount": times if up else max(0, times - 1), "state": state}
+        state: dict[str, Any] = {"running": {}} if up else ended
+        status: dict[str, Any] = {"name": "zk", "restartCount": times if up else max(0, times - 1), "state": state}
         status |= {"containerID": f"c-{times}", "lastState": ended if times else {}}
         ready = {"type": "Ready", "status": str(world.ready(pod))}
         return {"metadata": {"uid": pod.uid}, "status": {"containerStatuses": [status], "conditions": [ready]}}

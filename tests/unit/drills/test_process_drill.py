@@ -32,8 +32,8 @@ async def test_a_follower_is_ended_and_comes_back(tmp_path: Path) -> None:
     assert (outcome.led, outcome.elected, outcome.leader) == (False, None, leader)
     assert outcome.exit == "Error, exit code 143 (SIGTERM)"
     assert outcome.stopped < outcome.restarted <= outcome.ready < outcome.rejoined
-    assert outcome.restarted == pytest.approx(4.0, abs=2.5)
-    assert outcome.rejoined == pytest.approx(9.0, abs=2.5)
+    assert 4.0 <= outcome.restarted < 6.5
+    assert 8.0 <= outcome.rejoined < 11.5
     assert outcome.below == 0
     assert (member, "kill", "1") in bench.executor.ran
     assert bench.kinds[0] == "drill"
