@@ -7,7 +7,9 @@ properties (networkaddress.cache.ttl and .negative.ttl of java.security, sun.net
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,6 +21,8 @@ _SERVER = re.compile(r"^server\.(?P<id>\d+)\s*=\s*(?P<host>\[[^\]]+\]|[^:\s]+):"
 _TTL = re.compile(r"-Dsun\.net\.inetaddr\.ttl=(?P<seconds>-?\d+)")
 _NEGATIVE = re.compile(r"^\s*networkaddress\.cache\.negative\.ttl\s*=\s*(?P<seconds>-?\d+)", re.MULTILINE)
 _POSITIVE = re.compile(r"^\s*networkaddress\.cache\.ttl\s*=\s*(?P<seconds>-?\d+)", re.MULTILINE)
+_OURS = ("-Dsun.net.inetaddr.ttl=", "-Djava.security.properties=")
+_FOLDER = "/etc/zookeeper-dns"
 SHORT = 5
 """Seconds for which a looked-up address may be believed: as long as a pod takes to come back."""
 
@@ -216,4 +220,34 @@ def _caches(inventory: Inventory) -> Check:
         "-Dsun.net.inetaddr.ttl=1 shortens the one; the other stands in java.security and takes "
         "networkaddress.cache.negative.ttl=0 in a file given by -Djava.security.properties=FILE."
     )
-    return Check("discovery.dns-cache", Chapter.DISCOVERY, "The JVM forgets old addresses soon", tuple(seen()), advice)
+    found = tuple(seen())
+    return Check(
+        "discovery.dns-cache",
+        Chapter.DISCOVERY,
+        "The JVM forgets old addresses soon",
+        found,
+        f"{advice} The lines below do both by SERVER_JVMFLAGS, which zkServer.sh reads; they roll the members.",
+        patch=_short_caches(inventory) if any(e.result is Result.WARN for e in found) else (),
+    )
+
+
+def _short_caches(inventory: Inventory) -> tuple[str, ...]:
+    """The file for java.security in a ConfigMap of its own, mounted, and named in the flags that the server has now."""
+    ensemble = inventory.ensemble
+    template = ensemble.statefulset.template
+    env = dict(next((c.env for c in template.containers if c.name == ensemble.container), ()))
+    kept = [w for w in env.get("SERVER_JVMFLAGS", "").split() if not w.startswith(_OURS)]
+    flags = " ".join([*kept, "-Dsun.net.inetaddr.ttl=1", f"-Djava.security.properties={_FOLDER}/dns.security"])
+    config = f"{ensemble.name}-dns"
+    container = {
+        "name": ensemble.container,
+        "env": [{"name": "SERVER_JVMFLAGS", "value": flags}],
+        "volumeMounts": [{"name": "dns-security", "mountPath": _FOLDER}],
+    }
+    pod = {"volumes": [{"name": "dns-security", "configMap": {"name": config}}], "containers": [container]}
+    patch = json.dumps({"spec": {"template": {"spec": pod}}}, separators=(",", ":"))
+    kubectl = f"kubectl -n {ensemble.namespace}"
+    return (
+        f"{kubectl} create configmap {config} --from-literal=dns.security=networkaddress.cache.negative.ttl=0",
+        f"{kubectl} patch statefulset {ensemble.name} -p {shlex.quote(patch)}",
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -167,3 +169,35 @@ def test_what_the_jvm_believes_and_for_how_long(processes: str, security: str, r
     inventory = with_command(inventory, "security", ran(security), ("zk-2",))
     found = check_of(discovery, inventory, "discovery.dns-cache")
     assert results(found) == {"zk-0": Result.PASS, "zk-1": Result.PASS, "zk-2": result}
+
+
+def test_the_lines_that_shorten_both_caches() -> None:
+    """They keep what else the server is started with, and after them the check would pass."""
+    inventory = with_command(healthy(), "processes", ran(PS.replace("-Dsun.net.inetaddr.ttl=1 ", "")), ("zk-2",))
+    found = inventory.ensemble
+    flags = (("SERVER_JVMFLAGS", "-Xlog:gc -Djava.security.properties=/old"), ("ZOO_HEAP", "1"))
+    template = found.statefulset.template
+    container = replace(template.containers[0], env=flags)
+    statefulset = replace(found.statefulset, template=replace(template, containers=(container,)))
+    inventory = replace(inventory, ensemble=replace(found, statefulset=statefulset))
+    made, patched = check_of(discovery, inventory, "discovery.dns-cache").patch
+    assert shlex.split(made) == [
+        *("kubectl", "-n", "default", "create", "configmap", "zk-dns"),
+        "--from-literal=dns.security=networkaddress.cache.negative.ttl=0",
+    ]
+    words = shlex.split(patched)
+    assert words[:-1] == ["kubectl", "-n", "default", "patch", "statefulset", "zk", "-p"]
+    spec = json.loads(words[-1])["spec"]["template"]["spec"]
+    (changed,) = spec["containers"]
+    assert changed["name"] == found.container
+    (variable,) = changed["env"]
+    assert variable["value"].split()[0] == "-Xlog:gc"
+    (mount,) = changed["volumeMounts"]
+    (volume,) = spec["volumes"]
+    assert (volume["name"], volume["configMap"]["name"]) == (mount["name"], "zk-dns")
+    processes = PS.replace("-Dsun.net.inetaddr.ttl=1 ", f"{variable['value']} ")
+    assert f"-Djava.security.properties={mount['mountPath']}/dns.security" in processes
+    mended = with_command(healthy(), "processes", ran(processes))
+    mended = with_command(mended, "security", ran("networkaddress.cache.negative.ttl=0\n"))
+    assert check_of(discovery, mended, "discovery.dns-cache").result is Result.PASS
+    assert check_of(discovery, healthy(), "discovery.dns-cache").patch == ()
