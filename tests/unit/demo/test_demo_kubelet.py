@@ -430,6 +430,18 @@ async def test_pkill_reaches_the_containers_own_process_and_no_other(member: Con
     assert other.running
 
 
+async def test_kill_takes_the_number_that_ps_shows(member: Container, node: Node):
+    other = await node.guard.start(["sleep", "600"])
+    listing, _, _ = await outcome(member, "ps", "-ef")
+    (number,) = [line.split()[1] for line in listing.splitlines() if "QuorumPeerMain" in line]
+    assert await outcome(member, "kill", "4711") == ("", "kill: (4711): No such process\n", 1)
+    assert (await outcome(member, "kill", "-9", number))[2] == 1
+    assert member.main.running
+    assert await outcome(member, "kill", number) == ("", "", 0)
+    assert await member.main.wait() != 0
+    assert other.running
+
+
 @pytest.mark.parametrize(
     ("answer", "alive", "serving"),
     [(SERVING, 0, 0), (SERVING.replace("follower", "leader"), 0, 0), (IDLE, 0, 1), ("Mode: read-only\n", 0, 1)],
