@@ -153,6 +153,9 @@ def test_deleted_with_its_pods_and_killed_in_the_middle(stage: Stage, api: Api, 
     left = stage.zktui("drill", "storage", "--yes")
     assert left.code == 3, left
     assert "did not come to its end" in left.err
+    where = stage.zktui("where", "-o", "json")
+    assert where.code == 3, where
+    assert [drill["name"] for drill in where.json()["drills"]] == ["zk"]
     by_hand = _by_hand(left)
     assert "zktui deleted the StatefulSet default/zk" in by_hand.read_text()
     if api.send("GET", STATEFUL_SET).code == 404 and kubectl_program() is not None:
@@ -163,6 +166,7 @@ def test_deleted_with_its_pods_and_killed_in_the_middle(stage: Stage, api: Api, 
     assert events[-1]["data"]["well"] is True
     assert kinds(events).count("data") == 3
     assert stage.zktui("drill", "storage", "--finish").out == "No storage drill of this cluster waits for its end.\n"
+    assert stage.zktui("where", "-o", "json").json()["drills"] == []
     after = by_name(whole(stage))
     assert not {*uids(api).values()} & {*pods_before.values()}
     for member in after.values():

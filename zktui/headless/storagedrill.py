@@ -35,7 +35,7 @@ async def drill_storage(session: Session, request: StorageRequest) -> int:
         return await _finish(drills, left, request)
     if left:
         for which in left:
-            warn(_left(which))
+            warn(left_words(which))
         return EXIT_BLOCKED
     view = await chosen(session, name=request.name)
     reviewed = await drills.review_storage(view.ensemble, orphan=request.orphan, accept_outage=request.accept_outage)
@@ -66,7 +66,7 @@ async def _finish(drills: Drills, left: tuple[Undo, ...], request: StorageReques
     return max(codes)
 
 
-def _left(which: Undo) -> str:
+def left_words(which: Undo) -> str:
     """What a person needs who finds a drill cut off."""
     state = "is under way on this machine" if which.under_way else "did not come to its end"
     lines = [

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from zktui.core.kube import Node
 from zktui.core.text import printable, span
+from zktui.drills.undo import Undo
 from zktui.errors import EXIT_BLOCKED, EXIT_DONE
 from zktui.headless.output import say, say_json, table, warn
 from zktui.headless.status import SETTLE, settled
+from zktui.headless.storagedrill import left_words
 from zktui.maintenance.model import RUN_ANNOTATION, JsonValue, NodeStep, RunStatus, Unfinished
 from zktui.session import Session
 
@@ -20,11 +22,25 @@ async def where(session: Session, output: str = "text") -> int:
     await ready(session)
     found = await session.desk.unfinished()
     cordoned = [node for node in session.store.refreshed().nodes if node.unschedulable]
+    drills = session.drills.unfinished() if session.drills is not None else ()
     if output == "json":
-        say_json(document(found, cordoned), indent=2)
+        say_json({**document(found, cordoned), "drills": [_drill(each) for each in drills]}, indent=2)
     else:
-        say(text(found, cordoned, session.clock.wall()))
-    return EXIT_BLOCKED if found else EXIT_DONE
+        for each in drills:
+            say(f"{left_words(each)}\n")
+        say(text(found, cordoned, session.clock.wall()) if found or cordoned or not drills else "No run is unfinished.")
+    return EXIT_BLOCKED if found or drills else EXIT_DONE
+
+
+def _drill(which: Undo) -> Document:
+    """A storage drill of this machine that was cut off."""
+    return {
+        "namespace": which.namespace,
+        "name": which.name,
+        "folder": str(which.folder),
+        "underWay": which.under_way,
+        "byHand": list(which.lines()),
+    }
 
 
 async def ready(session: Session) -> None:
