@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from textual.app import App, SystemCommand
 
 from zktui.core.view import EnsembleView
+from zktui.drills.desk import Drills
 from zktui.session import Session
 from zktui.ui.painting import Painter
 from zktui.ui.works import Work, Works
@@ -26,6 +28,8 @@ def work_commands(
         yield SystemCommand(f"Under way: {works.under_way.work.title}", "how it goes", lambda: open_work(None))
     if ensemble is not None and session.objects is not None:
         yield from _rollouts(app, session, ensemble, open_work)
+    if ensemble is not None and session.drills is not None:
+        yield from _drills(session.drills, ensemble, open_work)
 
 
 def _rollouts(
@@ -48,3 +52,18 @@ def _rollouts(
 
     for verb in Verb:
         yield SystemCommand(TITLES[verb], f"{COMMANDS[verb]}: first what would happen", opener(verb))
+
+
+def _drills(drills: Drills, view: EnsembleView, open_work: Callable[[Work | None], None]) -> Iterator[SystemCommand]:
+    from zktui.ui.drillwork import ProcessWork, StorageWork  # noqa: PLC0415  # as above
+
+    told = "first what would happen; it takes a typed name"
+    for member in view.members:
+        name = member.pod.name
+        work = partial(ProcessWork, drills, view.ensemble, name)
+        command = f"zktui drill process {name}: {told}"
+        yield SystemCommand(f"Drill: end the server of {name}", command, lambda made=work: open_work(made()))
+    for orphan, what in ((True, "keep its pods"), (False, "and its pods, an outage")):
+        work = partial(StorageWork, drills, view.ensemble, orphan=orphan)
+        title = f"Drill: delete the StatefulSet, {what}"
+        yield SystemCommand(title, f"zktui drill storage: {told}", lambda made=work: open_work(made()))
