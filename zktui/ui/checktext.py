@@ -29,6 +29,8 @@ SIGNS = {
 WORST_FIRST = (Result.FAIL, Result.UNKNOWN, Result.WARN, Result.PASS)
 VERBS = {
     Chapter.DEPLOY: ("zktui deploy --diff", "zktui deploy"),
+    Chapter.STORAGE: ("zktui drill storage",),
+    Chapter.PROCESS_FAILURE: ("zktui drill process zk-0",),
     Chapter.PROCESS: ("zktui rollout status", "zktui rollout history", "zktui set-resources --requests cpu=300m"),
     Chapter.MAINTENANCE: ("zktui maintain --ensemble-nodes --plan",),
 }
