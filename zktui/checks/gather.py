@@ -17,7 +17,7 @@ from zktui.core.kube import Pod
 from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Rounds, Where, Words
 from zktui.core.quorum import members_of
 from zktui.core.rounds import Round
-from zktui.core.zookeeper import Ensemble, MemberReport
+from zktui.core.zookeeper import Ensemble, MemberReport, Mode
 
 CORE, APPS = "/api/v1", "/apis/apps/v1"
 STATEFULSETS = Where(APPS, "statefulsets")
@@ -35,6 +35,8 @@ BUDGETS = Where("/apis/policy/v1", "poddisruptionbudgets")
 WORDS = ("conf", "envi", "srvr")
 WORD_TIMEOUT = 4.0
 COMMAND_TIMEOUT = 8.0
+PATIENT = 4.0
+"""Seconds for a member that did not answer within the usual time."""
 NOT_PLAYED = "not played: it writes"
 AT_ONCE = 6
 """Commands in containers at one time, over all members: each is a process beside a server that has work to do."""
@@ -228,8 +230,13 @@ async def _objects(ensemble: Ensemble, objects: Objects) -> dict[str, Known[Docu
 
 
 async def _reports(ensemble: Ensemble, pods: Iterable[Pod], members: Members) -> dict[str, MemberReport]:
-    reports = await asyncio.gather(*(members.poll(ensemble, pod) for pod in pods))
-    return {report.pod.uid: report for report in reports}
+    asked = tuple(pods)
+    reports = await asyncio.gather(*(members.poll(ensemble, pod) for pod in asked))
+    found = {report.pod.uid: report for report in reports}
+    # What is looked at beside it keeps a small container busy: who is late is asked once more, and waited for.
+    late = [pod for pod in asked if pod.phase == "Running" and found[pod.uid].mode is Mode.SILENT]
+    again = await asyncio.gather(*(members.poll(ensemble, pod, PATIENT) for pod in late))
+    return {**found, **{report.pod.uid: report for report in again}}
 
 
 async def _synced(ensemble: Ensemble, pods: Sequence[Pod], members: Members) -> dict[str, Known[bool]]:

@@ -174,7 +174,10 @@ def test_commands_that_unblock_are_lines_to_copy() -> None:
 
 
 class Desk:
-    def __init__(self) -> None:
+    """Reviews a world in which zk-1 is away for the first `away` rounds of reviews."""
+
+    def __init__(self, away: int = 0) -> None:
+        self.away = away
         self.asked: list[tuple[str, ...]] = []
         self.at_once = self.most = 0
 
@@ -185,7 +188,9 @@ class Desk:
         self.most = max(self.most, self.at_once)
         await asyncio.sleep(0)
         self.at_once -= 1
-        return planned(world(), tuple(nodes), options)
+        table = world()
+        edit = mode(table, "zk-1", Mode.SILENT) if len(self.asked) <= 4 * self.away else same
+        return planned(table, tuple(nodes), options, edit)
 
 
 async def test_every_node_is_reviewed_alone_and_all_of_them_together() -> None:
@@ -196,3 +201,12 @@ async def test_every_node_is_reviewed_alone_and_all_of_them_together() -> None:
     assert desk.most == 2
     assert [n.name for n in seen.alone["node-2"].nodes] == ["node-2"]
     assert await foresee(desk, [replace(p, node="") for p in healthy().pods]) is None
+
+
+@pytest.mark.parametrize(("away", "rounds", "codes"), [(1, 2, set[str]()), (2, 3, set[str]()), (9, 3, {"degraded"})])
+async def test_a_member_that_answered_late_is_asked_again(away: int, rounds: int, codes: set[str]) -> None:
+    desk = Desk(away)
+    seen = await foresee(desk, healthy().pods)
+    assert seen is not None
+    assert len(desk.asked) == 4 * rounds
+    assert {f.code for f in seen.whole.findings} & {"degraded", "no-quorum"} == codes
