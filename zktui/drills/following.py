@@ -120,10 +120,12 @@ class Following:
             self._note(stopped=self._since())
             self._say("stopped", f"{self._pod.name} does not serve any more", seconds=self._found.stopped)
         quorum = judge(members_of(self._pods, reports, self._config), self._config, now)
-        if self._looked is not None and quorum.health is not Health.QUORUM:
+        # What is not known, as on a slow machine, is no outage.
+        if self._looked is not None and quorum.health is Health.NO_QUORUM:
             self._note(below=self._found.below + now - self._looked)
         self._looked = now
-        leader = next((r for r in reports.values() if r.pod.name == quorum.leader), None)
+        leaders = [r for r in reports.values() if r.mode is Mode.LEADER and r.serving(now)]
+        leader = leaders[0] if len(leaders) == 1 else None
         if leader is not None and leader.pod.name != self._led_by:
             if self._found.elected is None:
                 self._note(elected=self._since())
@@ -131,7 +133,7 @@ class Following:
             was = f"; before, {self._led_by} did" if self._led_by else ""
             self._say("elected", f"{leader.pod.name} leads now{epoch}{was}", seconds=self._since())
             self._led_by = leader.pod.name
-        self._note(leader=quorum.leader)
+        self._note(leader=leader.pod.name if leader is not None else "")
 
     def _follow_container(self, document: Document) -> None:
         status = self._status(document)

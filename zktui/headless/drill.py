@@ -39,7 +39,7 @@ async def drill_process(session: Session, request: ProcessRequest) -> int:
     view = await chosen(session, member=request.member)
     reviewed = await drills.review_process(view.ensemble, request.member)
     if request.output == "text":
-        say(_review(reviewed))
+        say(review_words(reviewed))
     if not reviewed.go:
         raise Blocked(f"The server of {printable(request.member)} was not ended.", _closed(reviewed))
     question = f"\nThis ends the ZooKeeper server in {printable(request.member)}. Type its name to go on: "
@@ -48,7 +48,7 @@ async def drill_process(session: Session, request: ProcessRequest) -> int:
         return EXIT_FAILED
     outcome = await told(lambda: drills.process(reviewed, typed, teller(request.output)))
     if request.output == "text":
-        say(_outcome(outcome))
+        say(outcome_words(outcome))
     return EXIT_DONE if outcome.well else EXIT_FAILED
 
 
@@ -128,7 +128,7 @@ def teller(output: Output) -> Callable[[Event], None]:
     return tell
 
 
-def _review(reviewed: ProcessReview) -> str:
+def review_words(reviewed: ProcessReview) -> str:
     who = f"{reviewed.ensemble.namespace}/{reviewed.ensemble.name}"
     role = "the leader: an election follows" if reviewed.leads else "no leader"
     lines = [f"{printable(who)}: end the server of {printable(reviewed.member)} ({role})"]
@@ -146,7 +146,7 @@ def _closed(reviewed: ProcessReview) -> str:
     return f"The {gate.name} gate is closed: {printable(gate.evidence)}{needs}."
 
 
-def _outcome(outcome: ProcessOutcome) -> str:
+def outcome_words(outcome: ProcessOutcome) -> str:
     steps = (
         ("silent", outcome.stopped),
         ("another led", outcome.elected),
