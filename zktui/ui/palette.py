@@ -26,10 +26,28 @@ def work_commands(
 
     if works.under_way is not None:
         yield SystemCommand(f"Under way: {works.under_way.work.title}", "how it goes", lambda: open_work(None))
+    if session.objects is not None and not session.settings.all_namespaces:
+        yield _deployment(app, session, open_work)
     if ensemble is not None and session.objects is not None:
         yield from _rollouts(app, session, ensemble, open_work)
     if ensemble is not None and session.drills is not None:
         yield from _drills(session.drills, ensemble, open_work)
+
+
+def _deployment(app: App[object], session: Session, open_work: Callable[[Work | None], None]) -> SystemCommand:
+    from zktui.ui.deploywork import Deployment  # noqa: PLC0415  # as above
+    from zktui.ui.screens.deployform import DeployForm  # noqa: PLC0415  # as above
+    from zktui.workload.manifest import Wanted  # noqa: PLC0415  # as above
+
+    def filled_in(wanted: Wanted | None) -> None:
+        if wanted is not None:
+            open_work(Deployment(session, wanted))
+
+    return SystemCommand(
+        "Deploy an ensemble",
+        "zktui deploy: first what would be made",
+        lambda: app.push_screen(DeployForm(session.place.namespace), filled_in),
+    )
 
 
 def _rollouts(

@@ -286,7 +286,8 @@ class MainScreen(Fed, Screen[None]):
 
     def commands(self) -> Iterable[SystemCommand]:
         """What the command palette offers here beside the keys."""
-        if self._situation is not None:
+        if self._situation is not None:  # where there is no ensemble yet, one can be made
+            yield from work_commands(app_of(self), self._session, self._painter, self._works, None)
             return
         yield SystemCommand("Run all checks", "the tutorial's chapters, member by member", self._checking())
         for chapter in Chapter:
