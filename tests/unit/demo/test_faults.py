@@ -25,6 +25,8 @@ from zktui.demo.objects import children, condition
 from zktui.demo.process import ProcessGuard
 from zktui.demo.server import CONTROL, ApiServer
 from zktui.demo.store import Store
+from zktui.errors import ZktuiError
+from zktui.rehearsal import Demo
 
 # -- a cut network -----------------------------------------------------------------------------------------
 
@@ -245,3 +247,21 @@ async def test_asked_by_its_kubeconfig(faults: Faults, kubeconfig: Path, tmp_pat
     with pytest.raises(control.NotARehearsal, match="no rehearsal cluster's kubeconfig"):
         control.ask(other)
     assert os.environ.get("KUBECONFIG") != str(other)
+
+
+async def test_as_the_program_s_menu_has_it(faults: Faults, kubeconfig: Path) -> None:
+    demo = Demo(kubeconfig)
+    found, broken = await demo.choices()
+    assert broken == ""
+    assert {one.name for one in found} >= {"nothing", "stop-node", "kill-member", "restart-api"}
+    assert "start-node" not in {one.name for one in found}, "none is stopped"
+    stop = next(one for one in found if (one.name, one.target) == ("stop-node", "node-1"))
+    assert (await demo.carry_out(stop)).startswith("node-1 is stopped")
+    found, broken = await demo.choices()
+    assert broken == "stopped node-1"
+    assert [one.target for one in found if one.name == "start-node"] == ["node-1"]
+    with pytest.raises(ZktuiError, match="node-1 is stopped already"):
+        await demo.carry_out(stop)
+    whole = next(one for one in found if one.name == "nothing")
+    assert await demo.carry_out(whole) == "all is whole again"
+    assert faults.present()["broken"]["stopped"] == []
