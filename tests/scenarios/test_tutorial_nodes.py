@@ -28,19 +28,24 @@ def said(check: Any) -> list[str]:
 
 @contextmanager
 def nodes_with(api: Api, part: str, fields: Mapping[str, Mapping[str, Any]]) -> Generator[None]:
-    """Nodes by name with these fields of `metadata.labels` or `spec`; afterwards without them."""
+    """Nodes by name with these fields of `metadata.labels` or `spec`; afterwards as they were."""
 
     def patch(name: str, values: Mapping[str, Any]) -> None:
         body = {"metadata": {"labels": values}} if part == "labels" else {"spec": values}
         api.patch(f"/api/v1/nodes/{name}", body)
 
+    before: dict[str, dict[str, Any]] = {}
+    for name, values in fields.items():
+        node = api.get(f"/api/v1/nodes/{name}")
+        had: Mapping[str, Any] = node["metadata"].get("labels", {}) if part == "labels" else node["spec"]
+        before[name] = {key: had.get(key) for key in values}
     try:
         for name, values in fields.items():
             patch(name, values)
         yield
     finally:
-        for name, values in fields.items():
-            patch(name, dict.fromkeys(values))
+        for name, values in before.items():
+            patch(name, values)
 
 
 def homes(stage: Stage) -> dict[str, str]:
