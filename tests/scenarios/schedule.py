@@ -120,7 +120,8 @@ class Schedule:
     def _brew(self) -> None:
         rng, weather, turn = self.rng, self.weather, self.seed % ROUND
         weather.script[EVICTIONS] = [OF_EVICTIONS[turn], *rng.choices((*ANY_CHANGE, "budget", "webhook", ""), k=2)]
-        weather.script[NODES] = [rng.choice(("", *ANY_CHANGE)) for _ in range(4)]
+        # What happens early is to be met by the gates, not by a cordon that takes its time.
+        weather.script[NODES] = [] if self.early else [rng.choice(("", *ANY_CHANGE)) for _ in range(4)]
         weather.script[LEASES] = [rng.choice((*[""] * len(ANY_CHANGE), *ANY_CHANGE)) for _ in range(8)]
         first = HAPPENINGS[(turn * 7 + self.early * 10) % len(HAPPENINGS)]
         happens = [first, rng.choice(HAPPENINGS)] if rng.random() < 0.4 else [first]
@@ -136,6 +137,8 @@ class Schedule:
 
     def _strike(self, happens: list[str]) -> None:
         self._bound()
+        if self.early:
+            self.wild_until += WILD  # there is still an eviction to come
         for n, kind in enumerate(happens):
             # The first one while a change is under way: whoever sent it is there.
             if n == 0:
