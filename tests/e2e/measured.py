@@ -144,7 +144,8 @@ drained and given back once. Figures are the median of the runs, and in brackets
 python -m tests.e2e.measure --shape all --way all --runs 5
 ```
 
-on one machine with two cores, so compare lines, not machines.
+on one machine with two cores, so compare lines, not machines: the two shapes at the same time, each on a cluster of its
+own, and with other work on the machine, which makes every time longer.
 
 A program that knows nothing of zktui judges each run from outside: ten times a second it asks every member for its
 `srvr`, and all the while an ordinary client (kazoo, its settings untouched) makes twenty znodes a second.

@@ -93,7 +93,7 @@ def test_a_server_that_can_not_be_reached(folder: Path, command: tuple[str, ...]
         ("--namespace", "a", "--all-namespaces", "status"),
         ("maintain", "node-1", "--timeout", "soon"),
         ("maintain", "node-1", "--hold", "maybe"),
-        ("demo", "--members", "0"),
+        ("demo", "--members", "-1"),
         ("dance",),
         ("--nonsense",),
     ],

@@ -59,7 +59,7 @@ def test_a_member_that_is_cut_off_does_not_serve(stage: Stage) -> None:
     follower = stage.member("follower")["pod"]
     assert broken(stage, f"cut-member={follower}") == f"{follower} is cut off"
     eventually("it not to serve", lambda: role(stage, follower) not in ("leader", "follower"), 60.0)
-    assert stage.status()["quorum"]["serving"] == 2
+    eventually("two to be left", lambda: stage.status()["quorum"]["serving"] == 2, 60.0)
     assert broken(stage, f"join-member={follower}") == f"{follower} is joined again"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import measured
+from tests.e2e import measured, shapes
 from tests.e2e.measured import Run
 
 RUN = Run(
@@ -80,3 +80,15 @@ def test_a_new_measurement_replaces_the_old_one_of_its_shape_and_way(
     measured.keep([RUN])
     assert measured.load() == [other, RUN]
     assert measured.PAGE.read_text() == measured.page([other, RUN])
+
+
+def test_the_page_is_made_from_the_figures() -> None:
+    runs = measured.load()
+    assert measured.PAGE.read_text() == measured.page(runs)
+
+
+def test_every_run_of_zktui_kept_its_promise() -> None:
+    """What docs/measured.md is there to show: else it has to say so in its first lines, and README too."""
+    mine = [run for run in measured.load() if run.way in measured.ZKTUI]
+    assert {(run.shape, run.way) for run in mine} == {(s, w) for s in shapes.SHAPES for w in measured.ZKTUI}
+    assert {(run.evictions, run.elections, run.lost, run.unchecked, run.failed) for run in mine} == {(3, 1, 0, 0, "")}

@@ -50,7 +50,8 @@ class Faults:
 
     def __init__(self, store: Store, kubelet: Kubelet, server: ApiServer) -> None:
         self._store, self._kubelet, self._server = store, kubelet, server
-        self._cuts: dict[str, asyncio.Task[None]] = {}
+        self._cuts: dict[str, tuple[asyncio.Task[None], Object]] = {}
+        """By pod, with the pod as it was then: it may be gone when it is joined again."""
         self._frozen: set[str] = set()
         self._restarting: asyncio.Task[None] | None = None
 
@@ -154,22 +155,25 @@ class Faults:
         self._kubelet.container("default", pod)
         if pod in self._cuts:
             raise bad_request(f"{pod} is cut off already")
-        self._cuts[pod] = asyncio.create_task(self._hold_apart(pod))
+        found = self._store.get("pods", "default", pod)
+        self._kubelet.keep_apart(found, apart=True)
+        self._cuts[pod] = (asyncio.create_task(self._hold_apart(pod)), found)
         return f"{pod} is cut off"
 
     async def _hold_apart(self, pod: str) -> None:
-        """Whatever connects, also after its process was started anew, is cut again."""
+        """Whatever is connected still, also after its process was started anew, is cut again."""
         while True:
             with contextlib.suppress(ApiError, OSError):  # it may not run just now
                 partition.cut(self._kubelet.container("default", pod).main.pid)
             await asyncio.sleep(partition.EVERY)
 
     async def _join(self, pod: str) -> str:
-        task = self._cuts.pop(pod, None)
-        if task is None:
+        if pod not in self._cuts:
             raise bad_request(f"{pod} is not cut off")
+        task, found = self._cuts.pop(pod)
         task.cancel()
         await asyncio.wait({task})
+        self._kubelet.keep_apart(found, apart=False)
         return f"{pod} is joined again"
 
     # -- the API server ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from zktui.demo import commands, errors
 from zktui.demo.container_runner import ContainerRunner, Host
 from zktui.demo.errors import ApiError
+from zktui.demo.network import own_name
 from zktui.demo.objects import Object, child, children, labels_of, meta, name_of, namespace_of
 from zktui.demo.pod_worker import PodWorker
 from zktui.demo.runtime import ExecProcess, LogOptions
@@ -193,6 +194,12 @@ class Kubelet:
     def container(self, namespace: str, pod: str) -> commands.Container:
         """The pod's first container, for rehearsing failures; ApiError when it does not run."""
         return self._running(namespace, pod, "")
+
+    def keep_apart(self, pod: Object, *, apart: bool) -> None:
+        """From now on no name resolves to the pod, and none for it; or all is again as services publish it."""
+        names = self._host.network.apart
+        (names.add if apart else names.discard)(own_name(pod))
+        self._names.set()
 
     def serves(self, namespace: str, pod: Object) -> bool:
         """Does a ZooKeeper server run in the pod?"""

@@ -35,6 +35,8 @@ class Network:
         self._reserved, self._second = _reserve()
         self._given: dict[int, int] = {}
         self._hosts: dict[str, tuple[str, str]] = {}
+        self.apart: set[str] = set()
+        """Qualified names of pods for which nobody's name resolves, and whose addresses resolve for nobody."""
 
     def close(self) -> None:
         """Give the network back."""
@@ -71,10 +73,12 @@ class Network:
 
     def publish(self, store: Store) -> None:
         """Write every pod's hosts file: what services publish now, and the pod's own name in any case."""
-        published = published_names(store)
+        hidden = {ip for own, ip in self._hosts.values() if own in self.apart}
+        published = [(address, name) for address, name in published_names(store) if address not in hidden]
         for key, (own, ip) in self._hosts.items():
             lines = ["127.0.0.1 localhost", f"{ip} {_aliases(own)} {own.partition('.')[0]}"]
-            lines += [f"{address} {_aliases(name)}" for address, name in published if name != own]
+            if own not in self.apart:
+                lines += [f"{address} {_aliases(name)}" for address, name in published if name != own]
             # Java looks up the machine's own name too.
             lines.append(f"{ip} {socket.gethostname()}")
             _replace(self._folder / f"{key}.hosts", "\n".join(lines) + "\n")

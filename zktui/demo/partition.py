@@ -17,7 +17,7 @@ from pathlib import Path
 PIDFD_GETFD = 438
 """The system call's number, on every architecture."""
 EVERY = 0.1
-"""Seconds between two looks: too short for a vote or a proposal to be of use."""
+"""Seconds between two looks. By itself too long: who is cut off must not find the others by name either."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 

@@ -45,8 +45,12 @@ def obey(turn: Turn, command: Command) -> None:
 
 
 def go_on(turn: Turn, *, claimed: bool) -> bool:
-    """Do the next of what was asked for. True while there is something left of it."""
-    if turn.state.asked is not None and claimed:
+    """Do the next of what was asked for. True while there is something left of it.
+
+    A reading that was under way when it was asked for may not hold what it rests on: the next one does.
+    """
+    scope = turn.state.scope
+    if turn.state.asked is not None and claimed and scope is not None and scope.decide:
         action, typed = turn.state.asked
         turn.set(asked=None)
         try:
