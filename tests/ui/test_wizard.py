@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from tests.ui import wizard_states as states
 from tests.ui.fakes import World, node
+from tests.ui.pilots import screen_text
 from tests.ui.wizard_driver import SMALL, WIDE, Wizard
 from zktui.core.deltas import Kind
 from zktui.maintenance.desk import Desk
@@ -41,6 +42,7 @@ from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.choose import ChooseScreen
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.screens.wizard.logs import LogsScreen
+from zktui.ui.screens.wizard.note import NoteScreen
 from zktui.ui.screens.wizard.options import OptionsScreen
 from zktui.ui.screens.wizard.review import ReviewScreen
 from zktui.ui.screens.wizard.running import RunScreen
@@ -65,6 +67,8 @@ class FakeDesk:
         self.taken: list[tuple[str, str, str]] = []
         """What was asked for, of which run, and the word that was typed."""
         self.refused: CannotBegin | None = None
+        self.notes: list[str] = []
+        """With what each run was begun."""
         self.acts: list[tuple[Action, str]] = []
         """What was to be done, and the word that was typed."""
 
@@ -97,10 +101,11 @@ class FakeDesk:
         await self.answer.wait()
         return self.plan
 
-    def begin(self, plan: Plan) -> states.StillEngine:
+    def begin(self, plan: Plan, note: str = "") -> states.StillEngine:
         assert (plan.nodes, plan.unacknowledged) == (self.plan.nodes, ())
         if self.refusal is not None:
             raise self.refusal
+        self.notes.append(note)
         self.engine = states.engine(states.STATES["claim"]())
         return self.engine
 
@@ -447,6 +452,50 @@ async def test_options_by_keys(tmp_path: Path) -> None:
         await wizard.press("space", "escape")
         await wizard.on(ReviewScreen)
         assert len(wizard.desk.reviews) == 2
+
+
+async def test_options_that_take_words_and_a_grace_of_none(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("o")
+        await wizard.on(OptionsScreen)
+        await wizard.press(*["down"] * 6, "0", *["down"] * 2, "space", *"app in (", "enter")
+        assert "not a label selector: 'app in ('" in screen_text(wizard.pilot)
+        await wizard.press("space", *"app=web", "escape", "space", *"tier=5", "enter")
+        assert "tier=5" in screen_text(wizard.pilot)
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.until(lambda: len(wizard.desk.reviews) == 2)
+        assert wizard.desk.reviews[1][1] == Options(grace_period=0, pod_selector="tier=5")
+
+
+async def test_a_note_from_the_review_on(tmp_path: Path) -> None:
+    async with opened(tmp_path) as wizard:
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        await wizard.press("n")
+        await wizard.on(NoteScreen)
+        await wizard.press(*"disk", "enter")
+        await wizard.on(ReviewScreen)
+        assert "note  disk" in wizard.page("plan")
+        await wizard.press("n")
+        await wizard.on(NoteScreen)
+        await wizard.press(*"s", "escape")
+        await wizard.on(ReviewScreen)
+        # It is kept while other nodes are looked for.
+        await wizard.press("escape")
+        await wizard.on(ChooseScreen)
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        assert "note  disk" in wizard.page("plan")
+        assert len(wizard.desk.reviews) == 2, "a note is no reason to read again"
+        await wizard.press("s")
+        await wizard.on(Confirm)
+        assert "Note: disk" in screen_text(wizard.pilot)
+        await wizard.press("y")
+        await wizard.on(RunScreen)
+        assert wizard.desk.notes == ["disk"]
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -474,6 +476,7 @@ def test_every_option_that_was_changed_is_said() -> None:
         spare=2,
         dwell=30.0,
         skip_wait_for_delete_timeout=60,
+        pod_selector="tier=5",
     )
     text = said(plan.options(chosen))
     for words in (
@@ -485,15 +488,35 @@ def test_every_option_that_was_changed_is_said() -> None:
         "spare 2",
         "dwell 30 s",
         "skip-wait-for-delete-timeout 60 s",
+        "pod-selector tier=5",
     ):
         assert words in text
     quiet = said(plan.options(Options()))
     assert not any(words in quiet for words in ("force", "probe", "spare", "dwell", "ahead", "skip"))
 
 
+ELSEWHERE = {"selector": "by label, where nodes are chosen", "dry-run": "every review is one"}
+"""Options of kubectl drain that have no line of their own, and where the wizard has them."""
+
+
+def test_every_option_that_is_compared_with_kubectl_drain_has_a_line() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "drain.md").read_text().splitlines()
+    named = {name for line in table if line.startswith("| ") for name in re.findall(r"`--([a-z-]+)", line)}
+    assert {"pod-selector", "grace-period", "force"} <= named
+    assert named - {"plan"} <= {choice.name for choice in options.CHOICES} | set(ELSEWHERE)
+
+
+def test_every_option_of_a_run_has_a_line() -> None:
+    names = {field.name.replace("_", "-") for field in fields(Options)}
+    assert names - {"acknowledged"} == {choice.name for choice in options.CHOICES}
+
+
 @pytest.mark.parametrize("choice", options.CHOICES, ids=lambda choice: choice.name)
 def test_each_option_goes_through_its_values_and_says_each(choice: options.Choice) -> None:
     values = list(choice.steps(Options()))
+    if choice.written is not None:
+        values.append(choice.written(Options(), "tier=5"))
+        assert choice.words(values[-1]) == "tier=5"
     assert Options() in values
     assert len({choice.value(each) for each in values}) == len(values) > 1
     if choice.typed is not None:

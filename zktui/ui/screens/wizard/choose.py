@@ -14,13 +14,12 @@ from zktui.core.kube import Node
 from zktui.core.view import View
 from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.engine import Engine
-from zktui.maintenance.model import Options
 from zktui.maintenance.selectors import parse_selector
 from zktui.session import Session
 from zktui.ui.painting import EVERY
 from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard.frame import WizardScreen
-from zktui.ui.screens.wizard.review import ReviewScreen
+from zktui.ui.screens.wizard.review import ReviewScreen, Wanted
 from zktui.ui.screens.wizard.running import RunScreen
 from zktui.ui.screens.wizard.words import LEADER_SIGN, count, key, listed
 from zktui.ui.text import Piece
@@ -79,7 +78,7 @@ class ChooseScreen(WizardScreen[None]):
     def __init__(self, session: Session, ensemble: EnsembleKey | None) -> None:
         super().__init__(session)
         self._key = ensemble
-        self._options = Options()
+        self._wanted = Wanted()
         self._prompt = Prompt()
         self._before: frozenset[str] = frozenset()
         """What was marked before a selector is typed."""
@@ -204,12 +203,12 @@ class ChooseScreen(WizardScreen[None]):
 
     def action_review(self) -> None:
         if names := self.chosen():
-            app_of(self).push_screen(ReviewScreen(self.session, names, self._options), self._reviewed)
+            app_of(self).push_screen(ReviewScreen(self.session, names, self._wanted), self._reviewed)
 
-    def _reviewed(self, outcome: Engine | Options | None) -> None:
-        """Back from the review: with the options to keep, or with a run that has begun."""
-        if isinstance(outcome, Options):
-            self._options = outcome
+    def _reviewed(self, outcome: Engine | Wanted | None) -> None:
+        """Back from the review: with what to keep, or with a run that has begun."""
+        if isinstance(outcome, Wanted):
+            self._wanted = outcome
         elif outcome is not None:
             self.become(RunScreen(self.session, outcome))
 

@@ -169,6 +169,9 @@ def holding(run: Run, now: float) -> list[Row]:
             [Piece(" press"), *key("u", "")], [Piece(f"when you are done: uncordon {node.name} and go on", Tone.STRONG)]
         ),
     ]
+    if not run.note:
+        who = "to say who works on it, and until when"
+        lines.append(row([Piece(" press"), *key("n", "")], [Piece(who, Tone.DIM)]))
     if hold.seconds and node.since is not None:
         done = now - node.since
         left = max(0.0, hold.seconds - done)
@@ -197,9 +200,9 @@ def returned(run: Run) -> list[Row]:
     return lines
 
 
-def noted(run: Run) -> list[Row]:
+def noted(note: str) -> list[Row]:
     """The operator's note, above all else."""
-    return [row([Piece(" note  ", Tone.DIM)], [Piece(run.note, Tone.STRONG)]), BLANK] if run.note else []
+    return [row([Piece(" note  ", Tone.DIM)], [Piece(note, Tone.STRONG)]), BLANK] if note else []
 
 
 def stopped(run: Run) -> list[Row]:
@@ -258,7 +261,7 @@ def others(run: Run) -> list[Row]:
 def middle(run: Run, now: float) -> tuple[str, list[Row]]:
     """Title and rows of the middle pane while the run has not ended."""
     node = run.node
-    head = [*noted(run), *stopped(run)]
+    head = [*noted(run.note), *stopped(run)]
     if run.gates:
         return title(run, now), [*head, *rows(run, now), *others(run)]
     if node is not None and node.step is NodeStep.HOLD:

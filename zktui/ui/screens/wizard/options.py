@@ -13,28 +13,34 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from zktui.maintenance.model import Hold, HoldKind, Options
+from zktui.maintenance.selectors import parse_selector
 from zktui.ui.screens.wizard.words import span
 from zktui.ui.text import Piece, content
 from zktui.ui.theme import Tone
 from zktui.ui.widgets import grid
 from zktui.ui.widgets.columns import Column
 from zktui.ui.widgets.grid import Grid
+from zktui.ui.widgets.prompt import Prompt
 
-COLUMNS = (Column("OPTION", 28), Column("VALUE", 16))
+COLUMNS = (Column("OPTION", 28), Column("VALUE", 16, 44))
 MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One option: how it reads, the options that follow and precede, and, where seconds can be typed, how."""
+    """One option: how it reads, the options that follow and precede, and, where seconds or words can be typed, how."""
 
     name: str
     why: str
     value: Callable[[Options], str]
     steps: Callable[[Options], Sequence[Options]]
-    """All values that the arrow keys go through, in their order."""
+    """All values that the arrow keys go through, in order; the first stands where typed seconds are erased."""
     typed: Callable[[Options, int], Options] | None = None
     seconds: Callable[[Options], float] | None = None
+    words: Callable[[Options], str] = lambda _: ""
+    written: Callable[[Options, str], Options] | None = None
+    """It takes words: the options with these. Raises ValueError with what is wrong about them."""
+    hint: str = ""
     danger: bool = False
 
 
@@ -79,8 +85,19 @@ def _dwell_steps(options: Options) -> Sequence[Options]:
     return [replace(options, dwell=seconds) for seconds in (None, 5.0, 10.0, 30.0, 60.0)]
 
 
+def _grace_value(options: Options) -> str:
+    if options.grace_period is None:
+        return "the pod's own"
+    return span(options.grace_period) if options.grace_period else "0 s: killed"
+
+
 def _grace_steps(options: Options) -> Sequence[Options]:
-    return [replace(options, grace_period=seconds) for seconds in (None, 10, 30, 60, 300)]
+    return [replace(options, grace_period=seconds) for seconds in (None, 0, 10, 30, 60, 300)]
+
+
+def _selected(options: Options, text: str) -> Options:
+    parse_selector(text)
+    return replace(options, pod_selector=text.strip())
 
 
 CHOICES = (
@@ -107,9 +124,9 @@ CHOICES = (
     Choice(
         "grace-period",
         "for a pod to terminate",
-        lambda options: "the pod's own" if options.grace_period is None else span(options.grace_period),
+        _grace_value,
         _grace_steps,
-        lambda options, seconds: replace(options, grace_period=seconds or None),
+        lambda options, seconds: replace(options, grace_period=seconds),
         lambda options: options.grace_period or 0,
     ),
     Choice(
@@ -120,6 +137,15 @@ CHOICES = (
         lambda options, seconds: replace(options, skip_wait_for_delete_timeout=seconds),
         lambda options: options.skip_wait_for_delete_timeout,
         danger=True,
+    ),
+    Choice(
+        "pod-selector",
+        "evict only the pods with these labels",
+        lambda options: options.pod_selector or "every pod",
+        lambda options: [options],
+        words=lambda options: options.pod_selector,
+        written=_selected,
+        hint="as kubectl's: app=web,tier in (a,b)",
     ),
     Choice(
         "spare",
@@ -168,14 +194,15 @@ class OptionsScreen(ModalScreen[Options | None]):
         width: 78; max-width: 98%; height: auto;
         background: $background; border: round $primary; border-title-style: bold; padding: 1 1 0 1;
     }
-    OptionsScreen Grid { height: 15; }
+    OptionsScreen Grid { height: 16; }
     OptionsScreen #why { height: 1; margin: 1 0 0 0; padding: 0 2; color: $text-muted; }
-    OptionsScreen #keys { margin: 1 0; padding: 0 2; height: auto; }
+    OptionsScreen #keys { padding: 0 2; height: auto; }
     """
 
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
+        self._prompt = Prompt()
         self._typing = False
         """Digits go on from those before them; else the first one begins a new number."""
 
@@ -184,6 +211,7 @@ class OptionsScreen(ModalScreen[Options | None]):
             box.border_title = "Options"
             yield OptionGrid(COLUMNS, id="options")
             yield Static(id="why")
+            yield self._prompt
             keys = (("space", "change"), ("0-9", "type seconds"), ("enter", "review with these"), ("esc", "back"))
             told = [piece for key, does in keys for piece in (Piece(f"{key} ", Tone.KEY), Piece(f"{does}   "))]
             yield Static(content(*told), id="keys")
@@ -206,7 +234,11 @@ class OptionsScreen(ModalScreen[Options | None]):
 
     def action_turn(self, by: int) -> None:
         self._typing = False
-        values = list(self._choice.steps(self.options))
+        choice = self._choice
+        if choice.written is not None:
+            self._prompt.ask(choice.name, choice.name, choice.hint, choice.words(self.options))
+            return
+        values = list(choice.steps(self.options))
         at = values.index(self.options) if self.options in values else 0 if by < 0 else -1
         self.options = values[(at + by) % len(values)]
         self._paint()
@@ -217,14 +249,42 @@ class OptionsScreen(ModalScreen[Options | None]):
 
     def action_erase(self) -> None:
         self._typing = True
-        self._type(lambda seconds: str(seconds)[:-1] or "0")
+        self._type(lambda seconds: str(seconds)[:-1])
 
     def _type(self, change: Callable[[int], str]) -> None:
         choice = self._choice
         if choice.typed is None or choice.seconds is None:
             return
-        self.options = choice.typed(self.options, int(change(int(choice.seconds(self.options)))[:MOST_DIGITS]))
+        digits = change(int(choice.seconds(self.options)))[:MOST_DIGITS]
+        self.options = choice.typed(self.options, int(digits)) if digits else choice.steps(self.options)[0]
         self._paint()
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        self._write(event.text)
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        """What is not understood leaves the option as it was, and stays to be seen until the cursor moves."""
+        if (kept := self._write(event.text)) is not None:
+            self.options = kept
+            self._paint()
+        self.query_one(Grid).focus()
+
+    def on_prompt_cancelled(self) -> None:
+        self._paint()
+        self.query_one(Grid).focus()
+
+    def _write(self, text: str) -> Options | None:
+        """The options with these words; None, and why, where they are not understood."""
+        choice = next(each for each in CHOICES if each.name == self._prompt.asked)
+        assert choice.written is not None, "only what takes words is asked for"
+        why = self.query_one("#why", Static)
+        try:
+            kept = choice.written(self.options, text)
+        except ValueError as error:
+            why.update(content(Piece(f"! {error}", Tone.BLOCKED)))
+            return None
+        why.update(content(choice.why))
+        return kept
 
     def action_leave(self) -> None:
         self.dismiss(None)

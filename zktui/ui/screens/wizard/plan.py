@@ -290,6 +290,7 @@ def options(chosen: Options) -> list[Row]:
                 f"skip-wait-for-delete-timeout {chosen.skip_wait_for_delete_timeout} s",
                 chosen.skip_wait_for_delete_timeout,
             ),
+            (f"pod-selector {chosen.pod_selector}", chosen.pod_selector),
             (f"spare {chosen.spare}", chosen.spare is not None),
             (f"dwell {span(chosen.dwell or 0.0)}", chosen.dwell is not None),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
@@ -21,6 +21,8 @@ from zktui.ui.screens.wizard import plan as words
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.screens.wizard.frame import WizardScreen
+from zktui.ui.screens.wizard.gates import noted
+from zktui.ui.screens.wizard.note import NoteScreen
 from zktui.ui.screens.wizard.options import OptionsScreen
 from zktui.ui.screens.wizard.standing import Answer, Light
 from zktui.ui.screens.wizard.words import count, listed, span
@@ -29,8 +31,17 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Page, Row, row
 
 
-class ReviewScreen(WizardScreen[Engine | Options | None]):
-    """Answers the engine of a run that has begun, else the options to keep for the next review."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is kept from one review to the next."""
+
+    options: Options = field(default_factory=Options)
+    note: str = ""
+    """Why, for whoever looks at the run."""
+
+
+class ReviewScreen(WizardScreen[Engine | Wanted | None]):
+    """Answers the engine of a run that has begun, else what to keep for the next review."""
 
     STAGE = 1
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -39,14 +50,16 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         Binding("f", "act", "Do it"),
         Binding("c", "cordon_ahead", "Cordon ahead"),
         Binding("o", "options", "Options"),
+        Binding("n", "note", "Note"),
         Binding("r", "again", "Review again"),
         Binding("escape", "back", "Back"),
     ]
 
-    def __init__(self, session: Session, nodes: Sequence[str], options: Options) -> None:
+    def __init__(self, session: Session, nodes: Sequence[str], wanted: Wanted) -> None:
         super().__init__(session)
         self._names = tuple(nodes)
-        self._options = options
+        self._options = wanted.options
+        self._note = wanted.note
         self.plan: Plan | None = None
         """The plan on screen; None while it is being made."""
         self._done: Piece | None = None
@@ -91,7 +104,7 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
             return
         band.tell(words.answer(self.plan))
         done = [row(" ", [self._done]), row()] if self._done is not None else []
-        page.show([*done, *words.rows(self.plan, self.narrow)])
+        page.show([*done, *noted(self._note), *words.rows(self.plan, self.narrow)])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
@@ -155,16 +168,24 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
             self._options = options
             self.action_again()
 
+    def action_note(self) -> None:
+        def written(text: str | None) -> None:
+            if text is not None:
+                self._note = text
+                self._paint()
+
+        app_of(self).push_screen(NoteScreen(self._note), written)
+
     def action_start(self) -> None:
         if self.plan is None:
             return
-        app_of(self).push_screen(_start(self.plan), self._confirmed)
+        app_of(self).push_screen(_start(self.plan, self._note), self._confirmed)
 
     def _confirmed(self, yes: bool | None) -> None:
         if not yes or self.plan is None:
             return
         try:
-            engine = self.session.desk.begin(self.plan)
+            engine = self.session.desk.begin(self.plan, self._note)
         except CannotBegin as error:
             band = self.query_one(Band)
             band.tell(Answer(Light.BLOCKED, "✖", "NOT BEGUN", f"{error.message} {error.hint}".strip()))
@@ -172,10 +193,10 @@ class ReviewScreen(WizardScreen[Engine | Options | None]):
         self.dismiss(engine)
 
     def action_back(self) -> None:
-        self.dismiss(self._options)
+        self.dismiss(Wanted(self._options, self._note))
 
 
-def _start(plan: Plan) -> Confirm:
+def _start(plan: Plan, note: str) -> Confirm:
     """What is about to happen; a typed word where something is lost that can't be brought back."""
     names = listed(node.name for node in plan.nodes)
     each = ", one at a time" if plan.nodes[1:] else ""
@@ -185,6 +206,7 @@ def _start(plan: Plan) -> Confirm:
         row("", [Piece(cost.capitalize())]),
         row("", [Piece("You can pause or stop it at any time; what is under way is still awaited.", Tone.DIM)]),
     ]
+    lines += [row([Piece("Note: ", Tone.DIM)], [Piece(note)])] if note else []
     options = plan.options
     losses = [
         told
