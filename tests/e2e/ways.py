@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.e2e.judge import ask
 from tests.e2e.verdict import LEADING, SERVING
-from tests.scenarios.keys import Terminal
+from tests.scenarios.keys import Terminal, to_node
 from tests.scenarios.stage import Stage, eventually, kubectl_program
 
 NODES = ("node-1", "node-2", "node-3", "node-4")
@@ -190,7 +190,7 @@ def by_keys(bench: Bench, folder: Path) -> Took:
         terminal.press("m")
         terminal.wait("Which nodes?", *NODES)
         for node in NODES:
-            _to_node(terminal, node)
+            to_node(terminal, node)
             terminal.press("Space")
         terminal.wait("4 nodes, 3 members to move")
         terminal.press("Enter")
@@ -209,18 +209,6 @@ def by_keys(bench: Bench, folder: Path) -> Took:
         terminal.close()
     (journal,) = (path for path in (folder / "state").rglob("*.jsonl") if not path.name.endswith(".report.jsonl"))
     return Took(began, ended, DWELL * _dwells(journal.read_text().splitlines()))
-
-
-def _to_node(terminal: Terminal, node: str) -> None:
-    """Move the cursor of the list down to this node, looking at the screen after each key."""
-
-    def under_cursor() -> str:
-        found = re.search(r"▸\W*(node-\d)\b", terminal.screen())
-        return found[1] if found is not None else ""
-
-    while (at := eventually("the cursor", under_cursor, 5.0, 0.05)) != node:
-        terminal.press("Down")
-        eventually(f"the cursor to leave {at}", lambda old=at: under_cursor() not in ("", old), 5.0, 0.05)
 
 
 def _until_done(terminal: Terminal) -> None:

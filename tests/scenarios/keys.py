@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
+import signal
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,7 +22,9 @@ class Terminal:
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int = 120, rows: int = 36
     ) -> None:
         self._socket = str(folder / f"tmux-{uuid.uuid4().hex[:8]}")
-        line = "env -i " + " ".join(shlex.quote(f"{k}={v}") for k, v in environment.items() if k != "TERM")
+        self._pid = Path(f"{self._socket}.pid")
+        line = f"sh -c 'echo $$ >$0; exec \"$@\"' {shlex.quote(str(self._pid))} env -i "
+        line += " ".join(shlex.quote(f"{k}={v}") for k, v in environment.items() if k != "TERM")
         line += " TERM=tmux-256color COLORTERM=truecolor " + shlex.join(command)
         # The exit code stays readable after the program has ended.
         line += "; echo EXIT-CODE $?; exec sleep 600"
@@ -65,6 +70,24 @@ class Terminal:
             print(self._tmux("capture-pane", "-p", "-S", "-"))  # noqa: T201  what it said stands beside a failure
         return code
 
+    def kill(self) -> None:
+        """SIGKILL the program: nothing of what it does at an end is done."""
+        os.kill(int(self._pid.read_text()), signal.SIGKILL)
+        self.wait(f"EXIT-CODE {128 + signal.SIGKILL}")
+
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
         self._guard.dismiss()
+
+
+def to_node(terminal: Terminal, node: str) -> None:
+    """Move the cursor of the wizard's list of nodes down to this one, looking at the screen after each key."""
+
+    def under_cursor() -> str:
+        # Between the cursor and the name stands the mark of a node that is marked.
+        found = re.search(r"^▸\W*([\w.-]+)", terminal.screen(), re.MULTILINE)
+        return found[1] if found is not None else ""
+
+    while (at := eventually("the cursor", under_cursor, 5.0, 0.05)) != node:
+        terminal.press("Down")
+        eventually(f"the cursor to leave {at}", lambda old=at: under_cursor() not in ("", old), 5.0, 0.05)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.scenarios.data import Znodes
-from tests.scenarios.keys import Terminal
+from tests.scenarios.keys import Terminal, to_node
 from tests.scenarios.play import by_name, nodes, whole
-from tests.scenarios.stage import Stage, eventually, has
+from tests.scenarios.stage import Stage, has
 
 SHORT = ("--dwell", "2s")
 """Where it is not the point how long a member must have served."""
@@ -153,14 +153,3 @@ def test_the_leaders_node_by_keys(stage: Stage, znodes: Znodes, folder: Path) ->
     finally:
         terminal.close()
     assert_drained(before, whole(stage), leader["pod"], znodes, path, data)
-
-
-def to_node(terminal: Terminal, node: str) -> None:
-    """Move the cursor of the list of nodes down to this one, looking at the screen after each key."""
-
-    def under_cursor() -> str:
-        return next((line for line in terminal.screen().splitlines() if line.startswith("▸ ")), "")
-
-    while not (line := under_cursor()).startswith(f"▸ {node} "):
-        terminal.press("Down")
-        eventually(f"the cursor to move on from {line!r}", lambda old=line: under_cursor() not in ("", old), 5.0, 0.05)
