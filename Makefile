@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
-EMBEDDED := tests/unit tests/ui tests/snapshots tests/scenarios
+EMBEDDED := tests/unit tests/ui tests/snapshots tests/scenarios tests/embedded
 
 .PHONY: help demo test e2e vectors drain-table lint format screenshots bench lock clean need-python need-java need-maven zookeeper
 .DEFAULT_GOAL := help

@@ -1,4 +1,4 @@
-"""What can be broken in a rehearsal, part by part; tests/scenarios/test_break.py breaks a whole cluster."""
+"""What can be broken in a rehearsal, part by part; tests/embedded/test_break.py breaks a whole cluster."""
 
 from __future__ import annotations
 

@@ -10,10 +10,8 @@ import pytest
 
 from tests.scenarios.api import Api
 from tests.scenarios.play import PODS, by_name, kubectl, needs_kubectl, whole
-from tests.scenarios.stage import CLUSTER, Stage, eventually
+from tests.scenarios.stage import Stage, eventually
 from zktui.demo.zookeeper import find_java
-
-pytestmark = pytest.mark.skipif(CLUSTER != "embedded", reason="a real cluster has no such command")
 
 SLEEPER = """
 public class Beside {

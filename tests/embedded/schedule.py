@@ -11,9 +11,9 @@ import sys
 import time
 from dataclasses import replace
 
-from tests.scenarios.audit import EVICTIONS, LEASES, NODES, journals
-from tests.scenarios.place import SETTLE, Place, eventually, until
-from tests.scenarios.weather import ANY_CHANGE, OF_EVICTIONS, Weather
+from tests.embedded.audit import EVICTIONS, LEASES, NODES, journals
+from tests.embedded.place import SETTLE, Place, eventually, until
+from tests.embedded.weather import ANY_CHANGE, OF_EVICTIONS, Weather
 from zktui.maintenance.engine import Engine
 from zktui.maintenance.model import (
     Command,

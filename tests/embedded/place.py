@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.audit import Audit, Servers
+from tests.embedded.audit import Audit, Servers
 from tests.scenarios.play import is_ready
 from zktui import wiring
 from zktui.cluster import connect as connecting

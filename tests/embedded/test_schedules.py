@@ -18,17 +18,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.scenarios.audit import EVICTIONS
-from tests.scenarios.place import Place, clocks_that_can_be_set, opened
-from tests.scenarios.schedule import HAPPENINGS, ROUND, Schedule
-from tests.scenarios.stage import CLUSTER
-from tests.scenarios.weather import OF_EVICTIONS
+from tests.embedded.audit import EVICTIONS
+from tests.embedded.place import Place, clocks_that_can_be_set, opened
+from tests.embedded.schedule import HAPPENINGS, ROUND, Schedule
+from tests.embedded.weather import OF_EVICTIONS
 from zktui.maintenance.model import RunStatus
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CLUSTER != "embedded", reason="it stands between the API server and its store"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEED = os.environ.get("ZKTUI_SEED", "")
 COUNT = int(os.environ.get("SCHEDULES", "24"))
@@ -54,7 +50,7 @@ async def _played(place: Place, seed: int) -> Played:
         await schedule.play()
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told with its seed
         where = "".join(traceback.format_tb(error.__traceback__)[-2:])
-        again = f"ZKTUI_SEED={seed} .venv/bin/pytest tests/scenarios/test_schedules.py"
+        again = f"ZKTUI_SEED={seed} .venv/bin/pytest tests/embedded/test_schedules.py"
         told = "\n".join(schedule.log)
         wrong = f"{type(error).__name__}: {error}\n{where}{told}\n{schedule.audit.broken}\nAgain: {again}"
     return Played(seed, wrong, schedule.weather.seen, schedule.ends, time.monotonic() - schedule.began)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tests.scenarios.audit import EVICTIONS, LEASE, LEASES, NODES, POLL, Audit
+from tests.embedded.audit import EVICTIONS, LEASE, LEASES, NODES, POLL, Audit
 from zktui.demo.cluster import DemoCluster
 from zktui.demo.errors import ApiError
 from zktui.demo.objects import Object

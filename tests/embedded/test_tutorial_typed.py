@@ -13,13 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.stage import CLUSTER, Stage, eventually, kubectl_program
+from tests.scenarios.stage import Stage, eventually, kubectl_program
 
 MANIFEST = Path(__file__).with_name("tutorial.yaml")
-pytestmark = [
-    pytest.mark.skipif(CLUSTER != "embedded", reason="the real cluster has its own manifest, and a test by keys"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 CPU = "/spec/template/spec/containers/0/resources/requests/cpu"
 MEMBERS = ("zk-0", "zk-1", "zk-2")
 NODES = tuple(f"node-{number}" for number in range(1, 5))
