@@ -212,7 +212,7 @@ async def open_session(settings: Settings, connection: Connection, *, poll: bool
 
     clock = SystemClock()
     store = Store(clock, only=lambda e: settings.wants(e.namespace, e.name))
-    members = PodMembers(connection.dialer, clock)
+    members = PodMembers(connection.dialer, clock, executor=connection.executor)
     watcher = MemberWatcher(members, clock, lambda: targets(store.view()))
     namespace = None if settings.all_namespaces else connection.place.namespace
     feeds = _Feeds(store, (*connection.sources(namespace), *([watcher] if poll else [])))

@@ -86,7 +86,7 @@ def test_for_people(stage: Stage) -> None:
         "",
         "2. Identity",
         "  ✓ Host name is the pod's",
-        "      zk-0: its host name is zk-0",
+        "      zk-0: its host name is zk-0, its ordinal 0",
     ]
 
 

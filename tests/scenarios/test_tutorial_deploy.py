@@ -145,8 +145,10 @@ def test_a_changed_template_is_rolled_out_member_by_member(stage: Stage, api: Ap
 
 
 def test_what_keeps_it_from_quorum_is_told(stage: Stage, space: str) -> None:
-    ended = deploy(stage, space, "--members", "1", "--storage-class", "nowhere", "--timeout", "15s", "--yes", code=3)
-    assert "waits for zk-0: " in ended.err
+    """Its name's claims have no disks made for them, on any cluster."""
+    none = ("--name", "zoo", "--members", "1", "--storage-class", "nowhere")
+    ended = deploy(stage, space, *none, "--timeout", "15s", "--yes", code=3)
+    assert "waits for zoo-0: " in ended.err
     assert "unbound immediate PersistentVolumeClaims" in ended.err
     assert "Not in quorum after 15 s. What was applied stays" in ended.err
 

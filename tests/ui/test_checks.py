@@ -11,7 +11,9 @@ from textual.widgets import Static
 from tests.ui import check_reports as reports
 from tests.ui.fakes import World
 from tests.ui.pilots import app_of, main_screen, painted, screen_text, until
+from tests.unit.checks.inventories import healthy
 from zktui.checks.model import Chapter, Report, Result
+from zktui.checks.rules import judge
 from zktui.session import Session
 from zktui.ui import checktext
 from zktui.ui.app import ZktuiApp
@@ -326,3 +328,11 @@ def test_a_result_is_readable_without_its_colour(result: Result) -> None:
     shown = checktext.sign(result).text
     assert shown.endswith(result.value)
     assert len({checktext.sign(each).text[0] for each in Result}) == len(Result)
+
+
+def test_no_title_is_cut_at_120_columns() -> None:
+    """List and detail side by side leave 41 columns for a title and its indent."""
+    report = judge(healthy())
+    titles = [one.title for one in (*report.checks, *report.skipped)]
+    assert len(titles) > 40
+    assert [title for title in titles if len(title) > 39] == []

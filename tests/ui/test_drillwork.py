@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from tests.ui.fakes import WALL
-from tests.ui.pilots import main_screen, painted, screen_text, until
+from tests.ui.pilots import app_of, main_screen, painted, screen_text, until
 from tests.unit.core.facts import statefulset
 from zktui.checks.processes import Process
 from zktui.core.zookeeper import Ensemble
 from zktui.drills.desk import Drills
 from zktui.drills.model import ProcessOutcome, ProcessReview, StorageOutcome, StorageReview, Tell
+from zktui.drills.undo import Undo
 from zktui.maintenance.model import Event, Gate, GateName, Standing
 from zktui.maintenance.refusals import CannotBegin
 from zktui.session import Session
 from zktui.ui.app import ZktuiApp
-from zktui.ui.drillwork import ProcessWork, StorageWork
+from zktui.ui.drillwork import FinishWork, ProcessWork, StorageWork
+from zktui.ui.palette import work_commands
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.screens.work import WorkScreen
 from zktui.ui.works import Prepared
@@ -36,6 +39,7 @@ class FakeDrills:
     read_only = False
 
     def __init__(self) -> None:
+        self.left: tuple[Undo, ...] = ()
         self.gates: tuple[Gate, ...] = (OPEN,)
         self.outcome = replace(OUTCOME, stopped=0.4, elected=1.2, restarted=2.0, ready=9.0, rejoined=6.1, below=0.8)
         self.found = StorageOutcome("zk", Path("/state/drills/s"), 0.5, 0.9, 4.0, ("zk-0", "zk-1", "zk-2"))
@@ -64,6 +68,16 @@ class FakeDrills:
     ) -> StorageOutcome:
         self.typed.append(typed)
         self.modes.append(accept_outage)
+        return self.found
+
+    def unfinished(self) -> tuple[Undo, ...]:
+        return self.left
+
+    async def finish(self, which: Undo, tell: Tell) -> StorageOutcome:
+        self.typed.append(which.name)
+        if self.refused:
+            raise CannotBegin("The drill is under way on this machine.", "Wait for its end.")
+        tell(Event(1, WALL, "applied", "zk is there again", data={"seconds": 0.5}))
         return self.found
 
 
@@ -164,3 +178,59 @@ async def test_from_the_palette_by_a_typed_name(session: Session) -> None:
         await pilot.press("backspace", *"zk-0", "enter")
         await until(pilot, lambda: "✓ zk-0: silent after" in screen_text(pilot))
         assert drills.typed == ["zk-0"]
+
+
+def cut_off(folder: Path) -> Undo:
+    return Undo(
+        folder,
+        "default",
+        "zk",
+        "uid-1",
+        "/zktui-drill-1",
+        "written",
+        "zookeeper",
+        "https://here",
+        ("kubectl",),
+        False,
+        {},
+    )
+
+
+async def test_one_that_was_cut_off_is_brought_to_its_end(tmp_path: Path) -> None:
+    drills, lines = FakeDrills(), list[str]()
+    work = FinishWork(cast(Drills, drills), cut_off(tmp_path))
+    prepared = await work.prepare()
+    assert (prepared.word, prepared.may_begin, prepared.obstacles) == ("", True, ())
+    assert "StatefulSet default/zk is not there it is created again" in said(prepared)
+    assert f"kubectl create --save-config=false -f {tmp_path}/statefulset.json" in said(prepared)
+    ending = await work.carry_out("", lambda wall, text: lines.append(text))
+    assert (drills.typed, lines) == (["zk"], ["zk is there again   +0.5 s"])
+    assert ending.text == "zk-0, zk-1, zk-2 have what was written before; all serve again after 4.0 s."
+    drills.found = replace(drills.found, looked=False)
+    ending = await work.carry_out("", lambda wall, text: None)
+    assert ending.done
+    assert ending.text.startswith("Nothing was left to find")
+    drills.refused = True
+    ending = await work.carry_out("", lambda wall, text: None)
+    assert (ending.done, ending.text) == (False, "The drill is under way on this machine. Wait for its end.")
+    drills.read_only = True
+    assert not (await work.prepare()).may_begin
+
+
+async def test_the_palette_offers_the_end_also_where_no_ensemble_is_left(session: Session, tmp_path: Path) -> None:
+    drills = FakeDrills()
+    drills.left = (cut_off(tmp_path),)
+    session = replace(session, drills=cast(Drills, drills))
+    title = "Drill: finish the one of default/zk that was cut off"
+    async with ZktuiApp(session).run_test(size=(120, 36)) as pilot:
+        await painted(pilot)
+        assert title in [command.title for command in main_screen(pilot).commands()]
+        program = app_of(pilot)
+        nobody = work_commands(cast("App[object]", program), session, program.painter, program.works, None)
+        commands = {command.title: command for command in nobody}
+        commands[title].callback()
+        await until(pilot, lambda: "is read through every member" in screen_text(pilot))
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "✓ zk-0, zk-1, zk-2 have what was written before" in screen_text(pilot))

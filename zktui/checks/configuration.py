@@ -219,7 +219,7 @@ def _written(inventory: Inventory) -> Check:
     return Check(
         "configuration.flags",
         Chapter.CONFIGURATION,
-        "The command's flags have reached zoo.cfg",
+        "The flags have reached zoo.cfg",
         tuple(seen()),
         "The start script of the image does not know the flag, or spells its key as ZooKeeper does not read it.",
         by_hand="kubectl get sts zk -o yaml; kubectl exec zk-0 -- cat /opt/zookeeper/conf/zoo.cfg",

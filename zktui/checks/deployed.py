@@ -79,7 +79,7 @@ def _services(inventory: Inventory) -> Check:
     return Check(
         "deploy.services",
         Chapter.DEPLOY,
-        "The services are there and select the members",
+        "The services select the members",
         tuple(seen()),
         "Without the headless service no member finds another; without one for clients each of them names members.",
         by_hand="kubectl get svc zk-hs zk-cs",

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.core.documents import Document, flag, objects, text, texts
+from zktui.core.kube import Pod
 
 _SERVER = re.compile(r"^server\.(?P<id>\d+)\s*=\s*(?P<host>\[[^\]]+\]|[^:\s]+):", re.MULTILINE)
 _TTL = re.compile(r"-Dsun\.net\.inetaddr\.ttl=(?P<seconds>-?\d+)")
@@ -126,7 +127,7 @@ def _endpoints(inventory: Inventory) -> Check:
 
 def _resolved(inventory: Inventory) -> Check:
     """What each name resolves to inside each pod, against the pod's address."""
-    addresses = {pod.name: pod.ip for pod in inventory.pods}
+    addresses = {pod.name: _addresses(inventory, pod) for pod in inventory.pods}
 
     def seen() -> Iterator[Evidence]:
         for pod in inventory.pods:
@@ -137,15 +138,15 @@ def _resolved(inventory: Inventory) -> Check:
             unknown: list[str] = []
             for name, known in asked.items():
                 host = name.removeprefix("resolve ")
-                wanted = addresses.get(host.split(".")[0], "")
+                wanted = addresses.get(host.split(".")[0], ())
                 told = inventory.in_pod(pod.name).output(name)
                 ran = known.value
                 if ran is not None and ran.code == 2:
                     wrong.append(f"{host} has no address")  # getent's code for a name that is not found
                 elif told.value is None:
                     unknown.append(told.why)
-                elif wanted and wanted not in told.value.split():
-                    wrong.append(f"{host} is {' '.join(told.value.split()[:1])}, and the pod {wanted}")
+                elif wanted:
+                    wrong += _other_than(wanted, host, [line.split()[0] for line in told.value.splitlines() if line])
             if wrong:
                 yield Evidence(pod.name, Result.FAIL, "; ".join(wrong))
             elif unknown:
@@ -156,11 +157,25 @@ def _resolved(inventory: Inventory) -> Check:
     return Check(
         "discovery.resolves",
         Chapter.DISCOVERY,
-        "Names resolve inside each pod to where the members are",
+        "Names resolve to the members",
         tuple(seen()),
         "Its process looks the same names up: what does not resolve there is not dialled.",
         by_hand="kubectl exec zk-0 -- getent hosts zk-1.zk-hs",
     )
+
+
+def _addresses(inventory: Inventory, pod: Pod) -> tuple[str, ...]:
+    """The pod's own, of every family."""
+    told = objects(inventory.pod_documents.get(pod.name, {}), "status", "podIPs")
+    return tuple(dict.fromkeys(ip for ip in (pod.ip, *(text(one, "ip") for one in told)) if ip))
+
+
+def _other_than(wanted: tuple[str, ...], host: str, found: list[str]) -> list[str]:
+    """What is wrong with the addresses that a name has, in a phrase."""
+    if not set(wanted) & set(found):
+        return [f"{host} is {' '.join(found[:1])}, and the pod {wanted[0]}"]
+    stale = [address for address in dict.fromkeys(found) if address not in wanted]
+    return [f"{host} is {', '.join(stale)} as well, which is not the pod's"] if stale else []
 
 
 def _published(inventory: Inventory) -> Check:

@@ -27,7 +27,7 @@ def _hostnames(inventory: Inventory) -> Check:
                 yield Evidence(pod.name, Result.UNKNOWN, told.why)
             else:
                 result = Result.PASS if told.value == pod.name else Result.FAIL
-                yield Evidence(pod.name, result, f"its host name is {told.value}")
+                yield Evidence(pod.name, result, f"its host name is {told.value}, its ordinal {ordinal(pod.name)}")
 
     advice = "The start script makes myid of the host name: another name makes it another server."
     return Check(

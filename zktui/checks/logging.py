@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zktui.checks.inventory import Inventory, Known
 from zktui.checks.model import Chapter, Check, Evidence, Result
@@ -24,6 +24,10 @@ _ATTRIBUTE = re.compile(r"(?P<name>[\w.:-]+)\s*=\s*[\"'](?P<value>[^\"']*)[\"']"
 _TAG = re.compile(r"<(?P<tag>property|variable|appender|logger|root)\b(?P<rest>[^>]*)>")
 _ROOT = re.compile(r"<root\b.*?(?:</root>|/>)", re.DOTALL)
 _REFERENCE = re.compile(r"<appender-ref\b(?P<rest>[^>]*)>")
+_APPENDER = re.compile(
+    r"<appender\b[^>]*?\bname\s*=\s*[\"'](?P<name>[^\"']*)[\"'][^>]*>(?P<body>.*?)</appender>", re.DOTALL
+)
+_ELEMENT = re.compile(r"<(?P<key>file|maxFileSize|maxHistory|maxIndex|totalSizeCap)>\s*(?P<value>[^<]*?)\s*</")
 _PROPERTY = re.compile(r"^\s*(?P<key>[\w.]+)\s*[=:]\s*(?P<value>.*?)\s*$", re.MULTILINE)
 _SYSTEM = re.compile(r"-D(?P<key>zookeeper\.[\w.]+)=(?P<value>.*?)(?=\s+-|\s+org\.apache\.|$)", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(?P<key>[\w.]+)(?::-(?P<default>[^}]*))?\}")
@@ -41,6 +45,8 @@ class Setup:
     """Classes of the root logger's appenders, without their package."""
     loggers: Mapping[str, str]
     """Others to their own level."""
+    kept: tuple[str, ...] = ()
+    """Of each appender, where it writes and what bounds that, in words; empty for one that writes no file."""
 
     @property
     def console(self) -> bool:
@@ -61,18 +67,23 @@ def logback(text: str, system: Mapping[str, str]) -> Setup:
     classes = {a.get("name", ""): a.get("class", "") for tag, a in tags if tag == "appender"}
     root = _ROOT.search(plain)
     references = [
-        attribute["value"]
+        _filled(attribute["value"], values)
         for reference in _REFERENCE.finditer(root[0] if root else "")
         for attribute in _ATTRIBUTE.finditer(reference["rest"])
         if attribute["name"] == "ref"
     ]
     level = next((a.get("level", "") for tag, a in tags if tag == "root"), "")
+    bodies = {m["name"]: m["body"] for m in _APPENDER.finditer(plain)}
+    written = [
+        {m["key"]: _filled(m["value"], values) for m in _ELEMENT.finditer(bodies.get(n, ""))} for n in references
+    ]
     loggers = {a.get("name", ""): a.get("level", "") for tag, a in tags if tag == "logger" and a.get("level")}
     return Setup(
         "logback",
         _filled(level, values).upper(),
-        tuple(_short(classes.get(_filled(name, values), "")) for name in references),
+        tuple(_short(classes.get(name, "")) for name in references),
         {name: _filled(value, values).upper() for name, value in loggers.items()},
+        tuple(_bounds(found, ("maxFileSize", "maxHistory", "maxIndex", "totalSizeCap")) for found in written),
     )
 
 
@@ -88,7 +99,15 @@ def log4j(text: str, system: Mapping[str, str]) -> Setup:
         if key.startswith(prefix)
     }
     appenders = tuple(_short(values.get(f"log4j.appender.{name}", "")) for name in names)
-    return Setup("log4j", level.upper(), appenders, loggers)
+    keys = ("File", "MaxFileSize", "MaxBackupIndex", "DatePattern")
+    written = [{k: _filled(values.get(f"log4j.appender.{n}.{k}", ""), values) for k in keys} for n in names]
+    return Setup("log4j", level.upper(), appenders, loggers, tuple(_bounds(found, keys[1:]) for found in written))
+
+
+def _bounds(settings: Mapping[str, str], keys: Iterable[str]) -> str:
+    """The file that an appender writes, with what bounds it, as its configuration spells that."""
+    file = settings.get("file", "") or settings.get("File", "")
+    return ", ".join([file, *(f"{key} {settings[key]}" for key in keys if settings.get(key))]) if file else ""
 
 
 def _filled(value: str, values: Mapping[str, str]) -> str:
@@ -124,7 +143,16 @@ def setup_of(inventory: Inventory, pod: Pod) -> Known[Setup]:
     told = new if reads_logback else old
     if told.value is None:
         return Known(None, told.why)
-    return Known(logback(told.value, system) if reads_logback else log4j(told.value, system), "")
+    if reads_logback:
+        return Known(logback(told.value, system), "")
+    return Known(replace(log4j(told.value, system), framework=_log4j_of(server)), "")
+
+
+def _log4j_of(server: str) -> str:
+    """Which of the two that read log4j.properties, by the server's class path."""
+    if "/reload4j-" in server:
+        return "reload4j"
+    return "log4j 1" if re.search(r"/log4j-1\.", server) else "log4j"
 
 
 def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
@@ -135,18 +163,26 @@ def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
                 yield Evidence(member, Result.UNKNOWN, known.why)
                 continue
             loud = [f"{name} {level}" for name, level in setup.loggers.items() if level in LOUD]
-            words = f"{setup.framework}: root {setup.level or 'not set'}{''.join(f', {item}' for item in loud)}"
+            others = "".join(f", {name} {level}" for name, level in setup.loggers.items())
+            words = f"{setup.framework}: root {setup.level or 'not set'}{others}"
             fine = setup.level in FINE and not loud
             yield Evidence(member, Result.PASS if fine else Result.WARN, words)
 
     return Check(
         "logging.level",
         Chapter.LOGGING,
-        "The servers log what is needed, and no more",
+        "The servers log enough, and no more",
         tuple(seen()),
         "DEBUG and TRACE slow a busy server and bury what matters; above WARN an election leaves no trace.",
         by_hand="kubectl exec zk-0 -- cat /usr/etc/zookeeper/log4j.properties",
     )
+
+
+def _where(setup: Setup) -> str:
+    """Its appenders, each with the file that it writes."""
+    kept = (*setup.kept, *("" for _ in setup.appenders))
+    named = ((name or "an appender of no known class", file) for name, file in zip(setup.appenders, kept, strict=False))
+    return ", ".join(f"{name} ({file})" if file else name for name, file in named)
 
 
 def _destinations(setups: Mapping[str, Known[Setup]]) -> Check:
@@ -156,7 +192,7 @@ def _destinations(setups: Mapping[str, Known[Setup]]) -> Check:
             if setup is None:
                 yield Evidence(member, Result.UNKNOWN, known.why)
                 continue
-            where = ", ".join(name or "an appender of no known class" for name in setup.appenders) or "nowhere"
+            where = _where(setup) or "nowhere"
             if setup.growing:
                 yield Evidence(member, Result.WARN, f"{where}: a file that nothing turns")
             elif not setup.console:
@@ -167,7 +203,7 @@ def _destinations(setups: Mapping[str, Known[Setup]]) -> Check:
     return Check(
         "logging.destination",
         Chapter.LOGGING,
-        "Logs go where kubectl logs finds them, and are turned",
+        "kubectl logs has them, and they rotate",
         tuple(seen()),
         "What a container prints is kept by the kubelet and turned at 10 MiB; a file in the container is read by "
         "nobody, goes with it, or fills its disk. Name a ConsoleAppender in the root logger.",

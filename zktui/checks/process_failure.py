@@ -96,7 +96,7 @@ def _liveness(inventory: Inventory) -> Check:
     return Check(
         "process-failure.liveness",
         Chapter.PROCESS_FAILURE,
-        "A server that hangs is noticed, and one without a quorum is left alone",
+        "A server that hangs is noticed",
         _each(inventory, judge),
         "Without a liveness probe a server that hangs stays as it is. One that tests for serving restarts every member "
         "that waits for a quorum, and so keeps it from coming back: let it ask ruok, or for any answer to srvr.",
@@ -165,7 +165,7 @@ def _startup(inventory: Inventory) -> Check:
     return Check(
         "process-failure.startup",
         Chapter.PROCESS_FAILURE,
-        "A server that takes its time to start is left to it",
+        "A slow start is given its time",
         _each(inventory, judge),
         "A server reads its whole snapshot before it answers anybody. Where that takes longer than liveness waits, it "
         "is ended in the middle, each time anew; a startupProbe with a large failureThreshold gives it the time.",
@@ -258,7 +258,9 @@ def _line(member: str, listing: str, grace: object) -> Evidence:
     line = line_of(processes, servers[0])
     shown = " > ".join(f"{p.pid} {p.program}" for p in line)
     first = line[0]
-    words = f"{shown}, user {servers[0].user}"
+    # What exec and probes start there hangs on nobody of the container.
+    beside = [p.program for p in processes if p not in line and line_of(processes, p)[0] is line[0]]
+    words = f"{shown}, user {servers[0].user}" + (f", beside {', '.join(beside)}" if beside else "")
     if first.is_server or first.program in INITS:
         return Evidence(member, Result.PASS, words)
     after = f": SIGTERM ends at {first.program}, and the kubelet kills after {grace or 30} s"

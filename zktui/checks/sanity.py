@@ -16,7 +16,7 @@ from zktui.core.rounds import Read, Round, Trouble, Write
 SLOW = 1.0
 """Seconds for one write, or one synced read, from which it is a warning: half of the usual tick."""
 
-_WRITES, _READS = "A write through each member is acknowledged", "Each member has what was written through the others"
+_WRITES, _READS = "A write through each is acknowledged", "Each member has what the others wrote"
 _HOW = "the round writes; zktui check sanity plays it, or --writes"
 
 
@@ -52,7 +52,7 @@ def _synced(inventory: Inventory) -> Check:
     return Check(
         "sanity.sync",
         Chapter.SANITY,
-        "Each member answers reads that are not older than its leader",
+        "Each member answers after a sync",
         tuple(seen()),
         "A member that can't sync serves the past, or nobody: see what its log says of its leader.",
         by_hand="kubectl exec zk-1 zkCli.sh sync /",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zktui.checks.configuration import settings_in
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.core.documents import Document, objects, text, texts
 from zktui.core.kube import HOSTNAME_TOPOLOGY, Pod
+from zktui.core.text import count
 
 FULL, FILLING = 90, 80
 """Percent of a disk in use from which a check fails, or warns."""
@@ -22,7 +23,9 @@ DEFAULT_RETAINED = 3
 """autopurge.snapRetainCount, where it is not set; ZooKeeper keeps no fewer."""
 
 _ROOM = re.compile(r"^\S.*?\s(?P<total>\d+)\s+(?P<used>\d+)\s+(?P<free>\d+)\s+(?P<share>\d+)%\s+(?P<place>/\S*)$")
-_FILE = re.compile(r"^-.*\s(?P<name>(?:snapshot|log)\.[0-9a-f]+(?:\.\w+)?)$", re.MULTILINE)
+_FILE = re.compile(
+    r"^-\S+\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s.*\s(?P<name>(?:snapshot|log)\.[0-9a-f]+(?:\.\w+)?)$", re.MULTILINE
+)
 _PURGE = "autopurge.purgeInterval"
 
 
@@ -156,7 +159,7 @@ def _movable(inventory: Inventory) -> Check:
     return Check(
         "storage.movable",
         Chapter.STORAGE,
-        "A member's data can follow it to another node",
+        "Data can follow its member elsewhere",
         tuple(seen()),
         "A local volume keeps its member Pending while its node is away. To give a node up for good, delete the claim "
         "and then the pod: the member is sent everything anew by its leader.",
@@ -188,7 +191,7 @@ def _room(inventory: Inventory) -> Check:
                 yield Evidence(pod.name, Result.UNKNOWN, why)
                 continue
             worst = max(int(m["share"]) for m in rooms.values())
-            words = (f"{place}: {m['share']}% used, {_size(int(m['free']))} left" for place, m in rooms.items())
+            words = (f"{place}: {_used(m)}, {_size(int(m['free']))} left" for place, m in rooms.items())
             result = Result.FAIL if worst >= FULL else Result.WARN if worst >= FILLING else Result.PASS
             yield Evidence(pod.name, result, "; ".join(words))
 
@@ -203,8 +206,14 @@ def _room(inventory: Inventory) -> Check:
     )
 
 
-def _size(kibibytes: int) -> str:
-    return f"{kibibytes / 1048576:.1f} GiB" if kibibytes >= 1048576 else f"{kibibytes / 1024:.0f} MiB"
+def _used(room: re.Match[str]) -> str:
+    return f"{_size(int(room['used']))} of {_size(int(room['total']))} used ({room['share']}%)"
+
+
+def _size(kibibytes: float) -> str:
+    if kibibytes >= 1048576:
+        return f"{kibibytes / 1048576:.1f} GiB"
+    return f"{kibibytes / 1024:.0f} MiB" if kibibytes >= 1024 else f"{kibibytes:.0f} KiB"
 
 
 def _purging(inventory: Inventory) -> Check:
@@ -250,16 +259,22 @@ def _files(inventory: Inventory) -> Check:
             if snapshots.value is None or logs.value is None:
                 yield Evidence(pod.name, Result.UNKNOWN, snapshots.why or logs.why)
                 continue
-            written = {m["name"] for m in _FILE.finditer(snapshots.value + "\n" + logs.value)}
-            taken = sum(1 for name in written if name.startswith("snapshot."))
-            words = f"{taken} snapshots, {len(written) - taken} logs"
-            yield Evidence(pod.name, Result.PASS if len(written) > taken else Result.WARN, words)
+            written = {m["name"]: int(m["size"]) for m in _FILE.finditer(f"{snapshots.value}\n{logs.value}")}
+            taken = [size for name, size in written.items() if name.startswith("snapshot.")]
+            logged = [size for name, size in written.items() if name.startswith("log.")]
+            words = f"{_files_of(taken, 'snapshot')}, {_files_of(logged, 'log')}"
+            yield Evidence(pod.name, Result.PASS if logged else Result.WARN, words)
 
     return Check(
         "storage.files",
         Chapter.STORAGE,
-        "Snapshots and transaction logs are where they are looked for",
+        "Snapshots and logs are in their place",
         tuple(seen()),
         "No log in the folder that the configuration names: nothing was written yet, or it is written elsewhere.",
         by_hand="kubectl exec zk-0 -- ls -l /var/lib/zookeeper/data/version-2",
     )
+
+
+def _files_of(sizes: Sequence[int], what: str) -> str:
+    """How many, and how large by what `ls` says: a log is made in advance for what is still to be written."""
+    return count(len(sizes), what) + (f" ({_size(sum(sizes) / 1024)})" if sizes else "")

@@ -132,6 +132,9 @@ class StorageOutcome:
     """Pod names of the members that had what was written before."""
     missing: tuple[str, ...] = ()
     """Those that had not, each with why."""
+    looked: bool = True
+    """False: nothing was left to be found, since nothing was deleted, or it had been found before. `found` then names
+    the members that serve."""
     why: str = ""
     """What went wrong, in one sentence; empty when nothing did."""
 

@@ -237,12 +237,11 @@ class StorageDrill:
             found.extend([] if why else [pod.name])
             if marked:
                 self._say("data", f"{pod.name} {'has not what was written: ' + why if why else 'has what was written'}")
-        self._found = replace(self._found, found=tuple(found), missing=tuple(missing))
+        self._found = replace(self._found, found=tuple(found), missing=tuple(missing), looked=marked)
         if not missing and await self._remove_mark(ensemble, pods):
             written.over(self._undo)
-        self._say(
-            "result", "the data is there" if self._found.well else "not all of it is there", well=self._found.well
-        )
+        told = "the data is there" if marked else "nothing was left to find"
+        self._say("result", told if self._found.well else "not all of it is there", well=self._found.well)
         return self._found
 
     async def _lacks(self, ensemble: Ensemble, pod: Pod) -> str:

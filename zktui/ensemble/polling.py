@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from zktui.core.kube import Pod, PodKey
-from zktui.core.ports import Answer, Clock, Dialer, DialError, Refused, Reply, Unanswered
+from zktui.core.ports import Answer, Clock, Dialer, DialError, Executor, Refused, Reply, Unanswered
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, EnsembleKey, MemberReport, MemberSessions, Mode
 from zktui.ensemble.session import Refusal, Session, SessionLost
 from zktui.ensemble.threads import Threads
@@ -23,6 +23,7 @@ from zktui.ensemble.words import (
     Unreadable,
     ask,
     closed,
+    named,
     parse_conf,
     parse_config,
     parse_cons,
@@ -32,6 +33,7 @@ from zktui.ensemble.words import (
     printable,
     told_all,
 )
+from zktui.ensemble.written import WrittenMembership, untold
 
 CONFIG_PATH = "/zookeeper/config"
 CONFIG_TIMEOUT = 5.0
@@ -59,7 +61,8 @@ class PodMembers:
     Deadlines of sockets are real seconds, whatever the clock.
     """
 
-    def __init__(self, dialer: Dialer, clock: Clock, *, threads: int = 16) -> None:
+    def __init__(self, dialer: Dialer, clock: Clock, *, threads: int = 16, executor: Executor | None = None) -> None:
+        """With an `executor` the membership of ZooKeeper 3.4 is read from its zoo.cfg."""
         self._dialer = dialer
         self._clock = clock
         self._threads = Threads("zk-ask", threads)
@@ -67,6 +70,9 @@ class PodMembers:
         self._sessions: dict[EnsembleKey, Session] = {}
         self._locks: dict[EnsembleKey, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._written = WrittenMembership(executor) if executor is not None else None
+        self._untold: set[EnsembleKey] = set()
+        """Ensembles whose servers tell their membership to nobody, by the last that was heard of their version."""
 
     def close(self, patience: float = 0.0) -> None:
         """End threads and sessions; wait for them at most `patience` seconds."""
@@ -106,13 +112,29 @@ class PodMembers:
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
         """Read `/zookeeper/config` through the pods in their order, after a `sync`; failing that, ask each for `conf`.
 
-        The session is kept for the next reading: opening one is a write to the ensemble. ZooKeeper 3.4 and a
-        standalone server tell no membership: Unanswered.
+        The session is kept for the next reading: opening one is a write to the ensemble. ZooKeeper 3.4 tells no
+        membership: there it is read from zoo.cfg. Nor does a standalone server: Unanswered.
         """
         asked = self._clock.now()
         there = [pod for pod in pods if not _not_there(pod)]
         if not there:
             return Unanswered("no pod of the ensemble runs", asked, sent=False)
+        if self._written is not None and ensemble.key in self._untold and await self._is_untold(ensemble, there):
+            return await self._written.read(ensemble, there, asked)
+        told = await self._told(ensemble, there, asked)
+        if self._written is not None and not isinstance(told, Answer) and await self._is_untold(ensemble, there):
+            asked = self._clock.now()
+            return await self._written.read(ensemble, there, asked)
+        return told
+
+    async def _is_untold(self, ensemble: Ensemble, pods: Sequence[Pod]) -> bool:
+        """A server without a quorum says no version: then the last that was heard counts."""
+        found = untold(await asyncio.gather(*(self.poll(ensemble, pod, detail=False) for pod in pods)))
+        if found is not None:
+            (self._untold.add if found else self._untold.discard)(ensemble.key)
+        return ensemble.key in self._untold
+
+    async def _told(self, ensemble: Ensemble, there: Sequence[Pod], asked: float) -> Reply[EnsembleConfig]:
         try:
             async with asyncio.timeout(CONFIG_TIMEOUT + _GRACE):
                 return await self._threads.run(partial(self._config, ensemble, there, asked))
@@ -246,7 +268,7 @@ class PodMembers:
                     if isinstance(error, Refusal):
                         break  # the others would answer the same
                     continue
-                return Answer(replace(_named(config, pod), source=CONFIG_PATH, at=asked), asked)
+                return Answer(replace(named(config, pod), source=CONFIG_PATH, at=asked), asked)
         for left, pod in zip(range(len(pods), 0, -1), pods, strict=True):
             try:
                 text = ask(self._dialer, pod.key, ensemble.client_port, "conf", _share(end, left))
@@ -255,7 +277,7 @@ class PodMembers:
                 reasons.append(f"{pod.name}: {_line(error)}")
                 continue
             if conf is not None and conf.config is not None:
-                return Answer(replace(_named(conf.config, pod), source="conf", at=asked), asked)
+                return Answer(replace(named(conf.config, pod), source="conf", at=asked), asked)
         return Unanswered("; ".join(dict.fromkeys(reasons)) or "no member tells its membership", asked)
 
     def _kept_first(self, key: EnsembleKey, pods: Sequence[Pod]) -> list[Pod]:
@@ -323,15 +345,6 @@ def _not_there(pod: Pod) -> str:
     if pod.finished:
         return f"the pod has {pod.phase.lower()}"
     return "the pod is pending" if pod.phase == "Pending" else ""
-
-
-def _named(config: EnsembleConfig, pod: Pod) -> EnsembleConfig:
-    """Where a manifest gives a server its own line as 0.0.0.0, that line is the one of the pod that told it."""
-    servers = tuple(
-        replace(server, host=pod.name) if server.host in ("0.0.0.0", "::") else server  # noqa: S104 - compared
-        for server in config.servers
-    )
-    return replace(config, servers=servers)
 
 
 def _share(deadline: float, steps: int = 1) -> float:

@@ -9,10 +9,10 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from zktui.core.kube import PodKey
+from zktui.core.kube import Pod, PodKey
 from zktui.core.ports import Dialer, DialError
 from zktui.core.zookeeper import EnsembleConfig, MemberDetail, Mode, Server, ServerRole, Zxid
 
@@ -297,6 +297,15 @@ def parse_config(text: str) -> EnsembleConfig:
         for myid, line in sorted(lines.items())
     )
     return EnsembleConfig(servers, version=version)
+
+
+def named(config: EnsembleConfig, pod: Pod) -> EnsembleConfig:
+    """Where a manifest gives a server its own line as 0.0.0.0, that line is the one of the pod that told it."""
+    servers = tuple(
+        replace(server, host=pod.name) if server.host in ("0.0.0.0", "::") else server  # noqa: S104 - compared
+        for server in config.servers
+    )
+    return replace(config, servers=servers)
 
 
 def parse_server(myid: int, line: str, *, group: int | None = None, weight: int = 1) -> Server:

@@ -92,7 +92,9 @@ def _conclude(outcome: StorageOutcome, request: StorageRequest) -> int:
         steps = (("gone", outcome.gone), ("there again", outcome.applied), ("whole", outcome.whole))
         times = ", ".join(f"{what} after {at:.1f} s" for what, at in steps if at is not None)
         say(f"\n{printable(outcome.name)}: {times or 'nothing of it was seen'}")
-        if outcome.found:
+        if outcome.found and not outcome.looked:
+            say("nothing was left to find; what the drill had written is cleared up")
+        elif outcome.found:
             say(f"what was written before is on {', '.join(map(printable, outcome.found))}")
         for line in (*outcome.missing, *((outcome.why,) if outcome.why else ())):
             say(f"✗ {printable(line)}")

@@ -8,6 +8,7 @@ from typing import TypeVar
 from zktui.core.zookeeper import Ensemble
 from zktui.drills.desk import Drills
 from zktui.drills.model import ProcessOutcome, ProcessReview, StorageOutcome, StorageReview
+from zktui.drills.undo import Undo
 from zktui.maintenance.model import Event, Gate, Standing
 from zktui.maintenance.refusals import CannotBegin
 from zktui.ui.text import Piece
@@ -28,9 +29,8 @@ class _Drill:
 
     stoppable = False
 
-    def __init__(self, drills: Drills, ensemble: Ensemble, title: str, verb: str) -> None:
+    def __init__(self, drills: Drills, title: str, verb: str) -> None:
         self._drills = drills
-        self._ensemble = ensemble
         self.title = title
         self.verb = verb
 
@@ -42,7 +42,8 @@ class ProcessWork(_Drill):
     """Ends the server of one member, and follows it."""
 
     def __init__(self, drills: Drills, ensemble: Ensemble, member: str) -> None:
-        super().__init__(drills, ensemble, f"Process drill on {member}", "end its server")
+        super().__init__(drills, f"Process drill on {member}", "end its server")
+        self._ensemble = ensemble
         self._member = member
         self._review: ProcessReview | None = None
 
@@ -72,7 +73,8 @@ class StorageWork(_Drill):
     def __init__(self, drills: Drills, ensemble: Ensemble, *, orphan: bool) -> None:
         """`orphan`: its pods stay; else all of them go, and that is an outage."""
         kept = "its pods kept" if orphan else "with its pods, an outage"
-        super().__init__(drills, ensemble, f"Storage drill on {ensemble.name}, {kept}", "delete it")
+        super().__init__(drills, f"Storage drill on {ensemble.name}, {kept}", "delete it")
+        self._ensemble = ensemble
         self._orphan = orphan
         self._review: StorageReview | None = None
 
@@ -100,6 +102,33 @@ class StorageWork(_Drill):
         return await _told(
             lambda: self._drills.storage(found, typed, _teller(tell), accept_outage=outage), _storage_ended
         )
+
+
+class FinishWork(_Drill):
+    """Brings a storage drill to its end that was cut off; its StatefulSet may not be there."""
+
+    def __init__(self, drills: Drills, which: Undo) -> None:
+        super().__init__(drills, f"End of the storage drill on {which.name}", "bring it to its end")
+        self._which = which
+
+    async def prepare(self) -> Prepared:
+        which = self._which
+        rows = [
+            _title("What would be done"),
+            _line(f"Where StatefulSet {which.namespace}/{which.name} is not there it is created again, as it was."),
+            _line(f"Then {which.path}, written before, is read through every member, and deleted."),
+            row(),
+            _title("By hand"),
+            *(row([Piece("   $ ", Tone.DIM)], [Piece(line, Tone.DIM)]) for line in which.lines()),
+        ]
+        against = ("it is under way on this machine: wait for its end",) if which.under_way else ()
+        against += ("zktui is read-only here",) if self._drills.read_only else ()
+        return Prepared(tuple(rows), against, may_begin=not against)
+
+    async def carry_out(self, typed: str, tell: Tell) -> Ending:
+        # It only brings back what was there: a key is enough.
+        del typed
+        return await _told(lambda: self._drills.finish(self._which, _teller(tell)), _storage_ended)
 
 
 async def _told(work: Callable[[], Awaitable[T]], ending: Callable[[T], Ending]) -> Ending:
@@ -131,6 +160,8 @@ def _storage_ended(found: StorageOutcome) -> Ending:
         lacks = "; ".join(found.missing)
         return Ending(False, f"{found.why or 'Not every member has the data'}. {lacks} The way back: {found.folder}")
     took = f" after {found.whole:.1f} s" if found.whole is not None else ""
+    if not found.looked:
+        return Ending(True, f"Nothing was left to find, and nothing of the drill is left; all serve{took}.")
     return Ending(True, f"{', '.join(found.found)} have what was written before; all serve again{took}.")
 
 

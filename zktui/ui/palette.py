@@ -8,7 +8,7 @@ from functools import partial
 from textual.app import App, SystemCommand
 
 from zktui.core.view import EnsembleView
-from zktui.drills.desk import Drills
+from zktui.drills.desk import FINISH, Drills
 from zktui.session import Session
 from zktui.ui.painting import Painter
 from zktui.ui.works import Work, Works
@@ -30,6 +30,8 @@ def work_commands(
         yield _deployment(app, session, open_work)
     if ensemble is not None and session.objects is not None:
         yield from _rollouts(app, session, ensemble, open_work)
+    if session.drills is not None:
+        yield from _cut_off(session.drills, open_work)
     if ensemble is not None and session.drills is not None:
         yield from _drills(session.drills, ensemble, open_work)
 
@@ -70,6 +72,16 @@ def _rollouts(
 
     for verb in Verb:
         yield SystemCommand(TITLES[verb], f"{COMMANDS[verb]}: first what would happen", opener(verb))
+
+
+def _cut_off(drills: Drills, open_work: Callable[[Work | None], None]) -> Iterator[SystemCommand]:
+    """Also where no ensemble is left: its StatefulSet may be what such a drill has to bring back."""
+    from zktui.ui.drillwork import FinishWork  # noqa: PLC0415  # as above
+
+    for which in drills.unfinished():
+        work = partial(FinishWork, drills, which)
+        title = f"Drill: finish the one of {which.namespace}/{which.name} that was cut off"
+        yield SystemCommand(title, f"{FINISH}: first what would happen", lambda made=work: open_work(made()))
 
 
 def _drills(drills: Drills, view: EnsembleView, open_work: Callable[[Work | None], None]) -> Iterator[SystemCommand]:

@@ -65,12 +65,12 @@ def test_nothing_was_asked() -> None:
 
 def test_a_releases_own_logback() -> None:
     found = logback(RELEASE_39, {})
-    assert found == Setup("logback", "INFO", ("ConsoleAppender",), {"org.apache.zookeeper.audit": "INFO"})
+    assert found == Setup("logback", "INFO", ("ConsoleAppender",), {"org.apache.zookeeper.audit": "INFO"}, ("",))
     assert logback(RELEASE_39, {"zookeeper.level": "debug"}).level == "DEBUG"
 
 
 def test_a_releases_own_log4j() -> None:
-    assert log4j(RELEASE_34, {}) == Setup("log4j", "INFO", ("ConsoleAppender",), {})
+    assert log4j(RELEASE_34, {}) == Setup("log4j", "INFO", ("ConsoleAppender",), {}, ("",))
     more = f"{RELEASE_34}log4j.logger.org.apache.zookeeper.server=TRACE, CONSOLE\n"
     assert log4j(more, {}).loggers == {"org.apache.zookeeper.server": "TRACE"}
 
@@ -81,6 +81,52 @@ def test_the_process_overrides_its_file() -> None:
     inventory = with_version(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "3.4.14-4c25d48")
     assert results(of(inventory, "level")) == ONE_WARNS
     assert of(inventory, "level").evidence[1].text == "log4j: root DEBUG"
+
+
+@pytest.mark.parametrize(
+    ("jar", "named"), [("log4j-1.2.17.jar", "log4j 1"), ("reload4j-1.2.25.jar", "reload4j"), ("other.jar", "log4j")]
+)
+def test_which_of_the_two_reads_log4j_properties(jar: str, named: str) -> None:
+    process = PS.replace("java -Xmx512m", f"java -cp /zookeeper/lib/{jar}:/conf -Xmx512m")
+    inventory = with_command(with_version(healthy(), "3.7.2"), "processes", ran(process))
+    found = of(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "level")
+    assert {e.text for e in found.evidence} == {f"{named}: root INFO"}
+
+
+def test_every_logger_is_told_level_by_level() -> None:
+    (text, *_) = (e.text for e in of(with_command(healthy(), "logback.xml", ran(RELEASE_39)), "level").evidence)
+    assert text == "logback: root INFO, org.apache.zookeeper.audit INFO"
+
+
+ROLLING = """<configuration><property name="dir" value="/logs"/>
+  <appender name="FILE" class="ch.qos.logback.core.rolling.RollingFileAppender">
+    <file>${dir}/zookeeper.log</file>
+    <rollingPolicy class="ch.qos.logback.core.rolling.FixedWindowRollingPolicy"><maxIndex>10</maxIndex></rollingPolicy>
+    <triggeringPolicy class="ch.qos.logback.core.rolling.SizeBasedTriggeringPolicy">
+      <maxFileSize>256MB</maxFileSize>
+    </triggeringPolicy>
+  </appender>
+  <root level="INFO"><appender-ref ref="FILE"/></root></configuration>
+"""
+ROLLING_34 = """log4j.rootLogger=INFO, CONSOLE, ROLLINGFILE
+log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
+log4j.appender.ROLLINGFILE=org.apache.log4j.RollingFileAppender
+log4j.appender.ROLLINGFILE.File=${zookeeper.log.dir}/zookeeper.log
+log4j.appender.ROLLINGFILE.MaxFileSize=10MB
+log4j.appender.ROLLINGFILE.MaxBackupIndex=5
+"""
+
+
+def test_what_a_file_is_bounded_by() -> None:
+    assert logback(ROLLING, {}).kept == ("/logs/zookeeper.log, maxFileSize 256MB, maxIndex 10",)
+    found = of(spoiled(ROLLING), "destination")
+    assert found.evidence[1].text.startswith(
+        "RollingFileAppender (/logs/zookeeper.log, maxFileSize 256MB, maxIndex 10)"
+    )
+    assert log4j(ROLLING_34, {"zookeeper.log.dir": "/var/log"}).kept == (
+        "",
+        "/var/log/zookeeper.log, MaxFileSize 10MB, MaxBackupIndex 5",
+    )
 
 
 def test_a_variable_that_names_itself_ends() -> None:

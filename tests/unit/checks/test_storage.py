@@ -156,7 +156,7 @@ def test_nothing_purges(line: str) -> None:
 
 def test_files() -> None:
     found = of(healthy(), "files")
-    assert found.evidence[0].text == "1 snapshots, 1 logs"
+    assert found.evidence[0].text == "1 snapshot (1 KiB), 1 log (64 MiB)"
     nothing = with_command(healthy(), "transactions", ran("total 0\n"), ("zk-1",))
     assert results(of(nothing, "files")) == one(Result.WARN)
     unread = with_command(healthy(), "snapshots", DENIED, ("zk-1",))
