@@ -217,6 +217,10 @@ async def test_one_that_was_cut_off_is_brought_to_its_end(tmp_path: Path) -> Non
     assert not (await work.prepare()).may_begin
 
 
+def program_notes(pilot: Pilot[None]) -> list[str]:
+    return [note.message for note in pilot.app._notifications]  # pyright: ignore[reportPrivateUsage]  # no public way
+
+
 async def test_the_palette_offers_the_end_also_where_no_ensemble_is_left(session: Session, tmp_path: Path) -> None:
     drills = FakeDrills()
     drills.left = (cut_off(tmp_path),)
@@ -224,6 +228,8 @@ async def test_the_palette_offers_the_end_also_where_no_ensemble_is_left(session
     title = "Drill: finish the one of default/zk that was cut off"
     async with ZktuiApp(session).run_test(size=(120, 36)) as pilot:
         await painted(pilot)
+        notes = program_notes(pilot)
+        assert notes == ["A storage drill of default/zk was cut off. : offers its end."]
         assert title in [command.title for command in main_screen(pilot).commands()]
         program = app_of(pilot)
         nobody = work_commands(cast("App[object]", program), session, program.painter, program.works, None)

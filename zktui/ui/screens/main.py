@@ -125,6 +125,7 @@ class MainScreen(Fed, Screen[None]):
     def on_mount(self) -> None:
         self.until_removed(self._painter.watch(self._paint))
         self._ensemble_pane.grid.focus()
+        self.call_after_refresh(self._tell_of_drills)
 
     # -- which ensemble
 
@@ -212,6 +213,13 @@ class MainScreen(Fed, Screen[None]):
             self._paint(self._painter.view)
         if show and found and self.is_current:
             self.action_unfinished()
+
+    def _tell_of_drills(self) -> None:
+        """Once, at the start: a StatefulSet may be missing for no other reason than such a drill."""
+        for which in self._session.drills.unfinished() if self._session.drills is not None else ():
+            if not which.under_way:
+                words = f"A storage drill of {which.namespace}/{which.name} was cut off. : offers its end."
+                self.notify(words, severity="warning", timeout=20, markup=False)
 
     def on_screen_resume(self) -> None:
         """Something was closed: a run may have been taken up, or left."""
