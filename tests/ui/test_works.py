@@ -239,6 +239,22 @@ async def test_a_member_that_is_away_stands_in_the_way(session: Session) -> None
     assert any("2 of 3 voters serve" in each for each in prepared.obstacles)
 
 
+async def test_updates_and_their_history_are_only_told(session: Session) -> None:
+    world = workload.World()
+    prepared = await rollout(session, world, Verb.SHOW).prepare()
+    assert (prepared.only_told, prepared.may_begin, prepared.obstacles) == (True, False, ())
+    assert "3 of 3 on zk-old" in said(prepared)
+    assert "zookeeper:3.8 -> zookeeper:3.9" in said(prepared)
+    told = Toil(may_begin=False)
+    told.prepared = replace(told.prepared, only_told=True)
+    async with ZktuiApp(session).run_test(size=WIDE) as pilot:
+        screen = await opened(pilot, told)
+        assert "· only told" in screen_text(pilot)
+        assert "stands in its way" not in screen_text(pilot)
+        await pilot.press("s")
+        assert pilot.app.screen is screen
+
+
 async def test_undo_tells_what_would_be_as_before(session: Session) -> None:
     world = workload.World()
     work = rollout(session, world, Verb.UNDO)
@@ -291,7 +307,7 @@ async def test_the_palette_opens_them_and_asks_for_amounts(session: Session) -> 
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
         await painted(pilot)
         commands = {c.title: c for c in main_screen(pilot).commands()}
-        assert {"Restart every member", "Undo the last update", "Hold an update"} <= commands.keys()
+        assert {"Updates and their history", "Restart every member", "Undo the last update", "Hold an update"} <= commands.keys()
         commands["Change CPU or memory"].callback()
         await until(pilot, lambda: isinstance(pilot.app.screen, WishScreen))
         await pilot.press("enter")

@@ -71,7 +71,8 @@ def _rollouts(
         return lambda: open_work(Rollout(session, ensemble, verb))
 
     for verb in Verb:
-        yield SystemCommand(TITLES[verb], f"{COMMANDS[verb]}: first what would happen", opener(verb))
+        told = COMMANDS[verb] if verb is Verb.SHOW else f"{COMMANDS[verb]}: first what would happen"
+        yield SystemCommand(TITLES[verb], told, opener(verb))
 
 
 def _cut_off(drills: Drills, open_work: Callable[[Work | None], None]) -> Iterator[SystemCommand]:

@@ -29,6 +29,7 @@ BLANK = row()
 
 
 class Verb(enum.StrEnum):
+    SHOW = "show"
     RESTART = "restart"
     UNDO = "undo"
     RESUME = "resume"
@@ -37,6 +38,7 @@ class Verb(enum.StrEnum):
 
 
 TITLES = {
+    Verb.SHOW: "Updates and their history",
     Verb.RESTART: "Restart every member",
     Verb.UNDO: "Undo the last update",
     Verb.RESUME: "Go on with an update",
@@ -44,6 +46,7 @@ TITLES = {
     Verb.RESOURCES: "Change CPU or memory",
 }
 COMMANDS = {
+    Verb.SHOW: "zktui rollout status, zktui rollout history",
     Verb.RESTART: "zktui rollout restart",
     Verb.UNDO: "zktui rollout undo",
     Verb.RESUME: "zktui rollout resume",
@@ -66,7 +69,7 @@ class Rollout:
         self._change: Document | None = None
         self._rolling: Rolling | None = None
         self._verb = verb
-        self.title = f"{TITLES[verb]} of {ensemble.name}"
+        self.title = f"{TITLES[verb]}, {ensemble.name}" if verb is Verb.SHOW else f"{TITLES[verb]} of {ensemble.name}"
         self.verb = verb.value
         self.stoppable = verb is not Verb.HOLD
 
@@ -81,6 +84,8 @@ class Rollout:
         )
         revisions = past.value if isinstance(past, Answer) else ()
         rows = [*_state(reading), BLANK, *_history(past, reading)]
+        if self._verb is Verb.SHOW:
+            return Prepared(tuple(rows), may_begin=False, only_told=True)
         if not isinstance(found, Answer):
             return Prepared(tuple(rows), (f"StatefulSet {ensemble.name}: {_why(found)}",), may_begin=False)
         told, nothing = self._would(found.value, revisions, reading)
@@ -120,6 +125,8 @@ class Rollout:
                 ], nothing if by_hand or held else ""
             case Verb.RESOURCES:
                 return self._resources(document, goes)
+            case Verb.SHOW:
+                return [], "it is only told"
 
     def _resources(self, document: Document, goes: Row) -> tuple[list[Row], str]:
         name = self._ensemble.container

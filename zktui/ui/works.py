@@ -26,6 +26,8 @@ class Prepared:
     """To be typed; empty where a key is enough."""
     may_begin: bool = True
     """False: there is nothing to be done, or no word goes past the obstacles."""
+    only_told: bool = False
+    """Nothing was ever to be done: it is there to be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,9 @@ class WorkScreen(Fed, Screen[None]):
             self._page.show(_before(self._prepared))
             ready = self._prepared.may_begin
             sign = Piece("✓ s starts it", Tone.SAFE) if ready else Piece("✗ nothing to start", Tone.BLOCKED)
-            if ready and self._prepared.obstacles:
+            if self._prepared.only_told:
+                sign = Piece("· only told", Tone.DIM)
+            elif ready and self._prepared.obstacles:
                 sign = Piece("! something stands in the way", Tone.WAITING)
             self._pane.titled(f"{self._work.title} ", sign)
 
@@ -161,6 +163,8 @@ def _standing(ending: Ending | None) -> Piece:
 
 
 def _before(prepared: Prepared) -> Sequence[Row]:
+    if prepared.only_told:
+        return prepared.rows
     stands = [row(Piece(" ! ", Tone.WAITING), [Piece(each, Tone.WAITING)]) for each in prepared.obstacles]
     if not stands:
         stands = [row(Piece(" ✓ ", Tone.SAFE), [Piece("nothing stands in its way now", Tone.SAFE)])]
