@@ -18,6 +18,8 @@ from zktui.core.kube import Pod
 FINE = ("INFO", "WARN")
 LOUD = ("DEBUG", "TRACE", "ALL")
 LOGBACK_SINCE = (3, 8)
+RELOAD4J_SINCE = {5: 10, 6: 4, 7: 1}
+"""By the minor version of ZooKeeper 3, the first release with reload4j in place of log4j 1 (ZOOKEEPER-4455)."""
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ATTRIBUTE = re.compile(r"(?P<name>[\w.:-]+)\s*=\s*[\"'](?P<value>[^\"']*)[\"']")
@@ -31,6 +33,7 @@ _ELEMENT = re.compile(r"<(?P<key>file|maxFileSize|maxHistory|maxIndex|totalSizeC
 _PROPERTY = re.compile(r"^\s*(?P<key>[\w.]+)\s*[=:]\s*(?P<value>.*?)\s*$", re.MULTILINE)
 _SYSTEM = re.compile(r"-D(?P<key>zookeeper\.[\w.]+)=(?P<value>.*?)(?=\s+-|\s+org\.apache\.|$)", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(?P<key>[\w.]+)(?::-(?P<default>[^}]*))?\}")
+_RELEASE = re.compile(r"3\.(\d+)\.(\d+)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -145,14 +148,22 @@ def setup_of(inventory: Inventory, pod: Pod) -> Known[Setup]:
         return Known(None, told.why)
     if reads_logback:
         return Known(logback(told.value, system), "")
-    return Known(replace(log4j(told.value, system), framework=_log4j_of(server)), "")
+    found = _log4j_of(server, report.version if report is not None else "")
+    return Known(replace(log4j(told.value, system), framework=found), "")
 
 
-def _log4j_of(server: str) -> str:
-    """Which of the two that read log4j.properties, by the server's class path."""
+def _log4j_of(server: str, version: str) -> str:
+    """Which of the two that read log4j.properties, by the server's class path; where that names no jar, by its
+    version."""
     if "/reload4j-" in server:
         return "reload4j"
-    return "log4j 1" if re.search(r"/log4j-1\.", server) else "log4j"
+    if re.search(r"/log4j-1\.", server):
+        return "log4j 1"
+    parts = _RELEASE.match(version)
+    if parts is None:
+        return "log4j"
+    first = RELOAD4J_SINCE.get(int(parts[1]))
+    return "reload4j" if first is not None and int(parts[2]) >= first else "log4j 1"
 
 
 def _levels(setups: Mapping[str, Known[Setup]]) -> Check:

@@ -80,15 +80,26 @@ def test_the_process_overrides_its_file() -> None:
     inventory = with_command(healthy(), "processes", ran(process), ("zk-1",))
     inventory = with_version(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "3.4.14-4c25d48")
     assert results(of(inventory, "level")) == ONE_WARNS
-    assert of(inventory, "level").evidence[1].text == "log4j: root DEBUG"
+    assert of(inventory, "level").evidence[1].text == "log4j 1: root DEBUG"
 
 
 @pytest.mark.parametrize(
-    ("jar", "named"), [("log4j-1.2.17.jar", "log4j 1"), ("reload4j-1.2.25.jar", "reload4j"), ("other.jar", "log4j")]
+    ("jar", "version", "named"),
+    [
+        ("log4j-1.2.17.jar", "3.7.1", "log4j 1"),
+        ("reload4j-1.2.25.jar", "3.7.0", "reload4j"),
+        ("*", "3.4.14-4c25d48", "log4j 1"),
+        ("*", "3.6.3", "log4j 1"),
+        ("*", "3.6.4", "reload4j"),
+        ("*", "3.7.2", "reload4j"),
+        ("*", "", "log4j"),
+    ],
 )
-def test_which_of_the_two_reads_log4j_properties(jar: str, named: str) -> None:
+def test_which_of_the_two_reads_log4j_properties(jar: str, version: str, named: str) -> None:
     process = PS.replace("java -Xmx512m", f"java -cp /zookeeper/lib/{jar}:/conf -Xmx512m")
-    inventory = with_command(with_version(healthy(), "3.7.2"), "processes", ran(process))
+    inventory = with_command(with_version(healthy(), version), "processes", ran(process))
+    if not version:
+        inventory = with_command(inventory, "logback.xml", ran(code=1, err="cat: No such file or directory\n"))
     found = of(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "level")
     assert {e.text for e in found.evidence} == {f"{named}: root INFO"}
 
