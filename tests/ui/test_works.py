@@ -307,7 +307,12 @@ async def test_the_palette_opens_them_and_asks_for_amounts(session: Session) -> 
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
         await painted(pilot)
         commands = {c.title: c for c in main_screen(pilot).commands()}
-        assert {"Updates and their history", "Restart every member", "Undo the last update", "Hold an update"} <= commands.keys()
+        assert {
+            "Updates and their history",
+            "Restart every member",
+            "Undo the last update",
+            "Hold an update",
+        } <= commands.keys()
         commands["Change CPU or memory"].callback()
         await until(pilot, lambda: isinstance(pilot.app.screen, WishScreen))
         await pilot.press("enter")
