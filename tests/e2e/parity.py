@@ -1,7 +1,7 @@
 """What `kubectl drain` and `zktui maintain` do with a node's contents: the cases, and docs/drain.md made from them.
 
 Each case is run with both programs on the real cluster, and on the embedded one where it can hold such contents
-(tests/e2e/test_parity.py). ``python -m tests.e2e.parity >docs/drain.md`` writes the table anew.
+(test_parity.py here and in tests/embedded). ``python -m tests.e2e.parity >docs/drain.md`` writes the table anew.
 """
 
 from __future__ import annotations
@@ -94,6 +94,11 @@ class Case:
     zktui_fates: tuple[Fate, ...] | None = None
     real_only: str = ""
     """Why the embedded cluster can't hold these contents."""
+
+    @property
+    def name(self) -> str:
+        """The key as a test's."""
+        return self.key.replace(" ", "-").replace(",", "")
 
     def expected(self, program: str) -> tuple[End, dict[str, Fate]]:
         ours = program == "zktui"
@@ -328,8 +333,8 @@ def table() -> str:
         "",
         "`zktui maintain` moves the pods of a node by the rules of `kubectl drain`, with the same options under the "
         "same names. Every line below is run with both programs on a real Kubernetes 1.37, and on the embedded "
-        "cluster (tests/e2e/test_parity.py): by the UIDs that are gone afterwards both must have done the same, and "
-        "both must have named the same pods. This page is made from the test's own data.",
+        "cluster (test_parity.py in tests/e2e and in tests/embedded): by the UIDs that are gone afterwards both must "
+        "have done the same, and both must have named the same pods. This page is made from the test's own data.",
         "",
         "| On the node | Options | Drain | Pods |",
         "| --- | --- | --- | --- |",

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -18,10 +17,22 @@ from typing import Any
 from tests.e2e import images
 from tests.e2e.parity import Case, Content, End, Fate, Owner
 from tests.e2e.stage import RealStage
+from tests.scenarios.api import PATCH_TYPES, Api
 from tests.scenarios.stage import Ended, Stage, eventually
 
 SPACE = "parity"
 """Another namespace than the ensemble's: a drain takes the pods of all."""
+PLACES = {
+    "Namespace": "/api/v1/namespaces",
+    "ConfigMap": f"/api/v1/namespaces/{SPACE}/configmaps",
+    "ServiceAccount": f"/api/v1/namespaces/{SPACE}/serviceaccounts",
+    "Pod": f"/api/v1/namespaces/{SPACE}/pods",
+    "DaemonSet": f"/apis/apps/v1/namespaces/{SPACE}/daemonsets",
+    "PodDisruptionBudget": f"/apis/policy/v1/namespaces/{SPACE}/poddisruptionbudgets",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+}
+NODES = "/api/v1/nodes"
 FINALIZER = "zktui.test/held"
 HOSTNAME = "kubernetes.io/hostname"
 AGED = 2.2
@@ -43,6 +54,7 @@ class Seen:
 class Rig:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.api = Api(stage.kubeconfig)
         self.real = isinstance(stage, RealStage)
         self._static: Path | None = None
         self.laid: Case | None = None
@@ -51,7 +63,7 @@ class Rig:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
         self.apply(_named("v1", "ConfigMap", "controller"))
 
-    # -- the cluster
+    # -- the cluster: asked without a program for each question, which would cost more than the drains
 
     def kubectl(self, *words: str, timeout: float = 60.0) -> Ended:
         return self.stage.kubectl(*words, timeout=timeout)
@@ -62,32 +74,28 @@ class Rig:
         return ended.out
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        path = self.stage.folder / "parity.yaml"
-        # The first line says that these are YAML's documents; else kubectl may take the whole for JSON's.
-        path.write_text("".join(f"---\n{json.dumps(each)}\n" for each in objects))
-        self.must("apply", "-f", str(path))
-
-    def get(self, *what: str) -> Any:
-        return json.loads(self.must("get", *what, "-o", "json"))
+        for each in objects:
+            self.api.apply(f"{PLACES[each['kind']]}/{each['metadata']['name']}", each, "parity")
 
     def pods(self) -> dict[str, Any]:
         """The contents by key."""
-        found = self.get("pods", "-n", SPACE)["items"]
-        return {pod["metadata"]["labels"]["parity"]: pod for pod in found}
+        return _by_key(self.api.get(PLACES["Pod"]))
 
     def cordoned(self, node: str) -> bool:
-        found = self.get("node", node)
-        return bool(found["spec"].get("unschedulable"))
+        return bool(self.api.get(f"{NODES}/{node}")["spec"].get("unschedulable"))
+
+    def cordon(self, node: str, on: bool) -> None:
+        self.api.patch(f"{NODES}/{node}", {"spec": {"unschedulable": on or None}})
 
     def members(self) -> dict[str, Any]:
         """The ensemble's pods by the node they are on."""
-        pods = self.get("pods", "-n", "default", "-l", "app=zk")["items"]
+        pods = self.api.get("/api/v1/namespaces/default/pods?labelSelector=app%3Dzk")["items"]
         return {pod["spec"]["nodeName"]: pod["metadata"] for pod in pods}
 
     def spare(self) -> str:
         """The node without a member."""
         used = self.members()
-        names = [node["metadata"]["name"] for node in self.get("nodes")["items"]]
+        names = [node["metadata"]["name"] for node in self.api.get(NODES)["items"]]
         return next(name for name in names if name not in used)
 
     # -- contents
@@ -95,7 +103,7 @@ class Rig:
     def lay(self, case: Case, node: str) -> None:
         """Create the case's pods on the node, and wait until each is as the case wants it."""
         wanted = {content.key: content for content in case.contents}
-        owner = self.get("configmap", "controller", "-n", SPACE)["metadata"]["uid"]
+        owner = self.api.get(f"{PLACES['ConfigMap']}/controller")["metadata"]["uid"]
         objects: list[dict[str, Any]] = []
         for content in wanted.values():
             objects += [_budget(content, number) for number in range(1, content.budgets + 1)]
@@ -111,7 +119,8 @@ class Rig:
             eventually(f"the pods of {sorted(wanted)}", lambda: self._as_wanted(wanted), PATIENCE, 0.3)
         if ending := [c for c in wanted.values() if c.deleted]:
             names = [c.key for c in ending]
-            self.must("delete", "pods", "-n", SPACE, "--wait=false", "--grace-period=1", *names)
+            for name in names:
+                self.api.delete(f"{PLACES['Pod']}/{name}", grace=1)
             eventually(f"{names} to be terminating for long", lambda: self._aged(names), PATIENCE, 0.3)
         if any(content.budgets for content in wanted.values()):
             eventually("the budgets to be judged", self._budgets_judged, PATIENCE, 0.2)
@@ -128,7 +137,7 @@ class Rig:
             reference = _owner("apps.example.test/v1", "DaemonSet", "elsewhere", _unknown_uid())
             metadata["ownerReferences"] = [reference]
         if content.static:  # on the embedded cluster: what its mirror looks like
-            uid = self.get("node", node)["metadata"]["uid"]
+            uid = self.api.get(f"{NODES}/{node}")["metadata"]["uid"]
             metadata["annotations"] = {"kubernetes.io/config.mirror": "1"}
             metadata["ownerReferences"] = [_owner("v1", "Node", node, uid)]
         return pod
@@ -143,7 +152,7 @@ class Rig:
         made = _named("apps/v1", "DaemonSet", content.key)
         self.apply({**made, "spec": {"selector": {"matchLabels": labels}, "template": template}})
         if not self.real:
-            found = self.get("daemonset", content.key, "-n", SPACE)
+            found = self.api.get(f"{PLACES['DaemonSet']}/{content.key}")
             pod = _pod(content, node)
             reference = _owner("apps/v1", "DaemonSet", content.key, found["metadata"]["uid"])
             pod["metadata"]["ownerReferences"] = [reference]
@@ -172,13 +181,13 @@ class Rig:
 
     def _budgets_judged(self) -> bool:
         """Of several that cover one pod the controller follows one only."""
-        statuses = [budget.get("status", {}) for budget in self.get("pdb", "-n", SPACE)["items"]]
+        statuses = [budget.get("status", {}) for budget in self.api.get(PLACES["PodDisruptionBudget"])["items"]]
         healthy = any(status.get("currentHealthy") == 1 for status in statuses)
         return healthy and all(status.get("observedGeneration") == 1 for status in statuses)
 
     def tidy(self, node: str, *, last: bool) -> None:
         """Undo what a drain did. What it has left as it was stays for the next one, unless this was the last."""
-        self.must("uncordon", node)
+        self.cordon(node, False)
         if last or self.laid is None or _identities(self.pods()) != self._identities:
             self.laid = None
             self._clear()
@@ -188,14 +197,14 @@ class Rig:
         if self._static is not None:
             self._static.unlink()
             self._static = None
-        self.must("delete", "daemonsets,pdb", "-n", SPACE, "--all", "--wait=false")
-        for pod in self.pods().values():
+        for kind in ("DaemonSet", "PodDisruptionBudget"):
+            self.api.delete(PLACES[kind])
+        for name, pod in _by_name(self.api.get(PLACES["Pod"])).items():
             if pod["metadata"].get("finalizers"):
-                name = pod["metadata"]["name"]
-                self.kubectl(
-                    "patch", "pod", "-n", SPACE, name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+                self.api.send(
+                    "PATCH", f"{PLACES['Pod']}/{name}", {"metadata": {"finalizers": None}}, PATCH_TYPES["merge"]
                 )
-        self.must("delete", "pods", "-n", SPACE, "--all", "--force", "--grace-period=0", "--wait=false")
+        self.api.delete(PLACES["Pod"], grace=0)
         eventually(f"no pod in {SPACE}", lambda: not self.pods(), PATIENCE, 0.3)
 
     # -- draining
@@ -203,13 +212,13 @@ class Rig:
     def drain(self, program: str, case: Case, node: str) -> Seen:
         """Run one of the programs on what lies on the node."""
         if case.cordoned_before:
-            self.must("cordon", node)
-        before = self.pods()
-        member = self.members().get(node)
-        with self._watching(len(before)) as watched:
-            run = self._kubectl_drain if program == "kubectl" else self._zktui_maintain
-            end, named, said = run(case, node)
-            after = self.pods()
+            self.cordon(node, True)
+        listed = self.api.get(PLACES["Pod"])
+        before, member = _by_key(listed), self.members().get(node)
+        run = self._kubectl_drain if program == "kubectl" else self._zktui_maintain
+        end, named, said = run(case, node)
+        after = self.pods()
+        graces = self._graces(listed["metadata"]["resourceVersion"], before, after)
         fates = {
             key: _fate(pod, after.get(key), announced=key in named if case.dry else None) for key, pod in before.items()
         }
@@ -219,9 +228,11 @@ class Rig:
             went = {key for key, fate in fates.items() if fate is Fate.GONE}
             assert went <= named, f"{program} did not say that {went - named} went: {said}"
         if member is not None:
-            now = self.get("pod", "-n", "default", member["name"])["metadata"]["uid"]
-            assert now != member["uid"], f"{program} did not move {member['name']}: {said}"
-        return Seen(end, fates, watched, said)
+            now = self.api.send("GET", f"/api/v1/namespaces/default/pods/{member['name']}")
+            assert now.code == 404 or now.body["metadata"]["uid"] != member["uid"], (
+                f"{program} did not move {member['name']}: {said}"
+            )
+        return Seen(end, fates, graces, said)
 
     def _kubectl_drain(self, case: Case, node: str) -> tuple[End, set[str], str]:
         where = f"--selector={HOSTNAME}={node}" if case.by_label else node
@@ -259,27 +270,31 @@ class Rig:
         """Keys of pods named by a program; a DaemonSet's and a static pod have the key as the first part."""
         return {re.sub(r"^(daemon|mirror)-.*", r"\1", name) for name in names}
 
-    @contextmanager
-    def _watching(self, number: int) -> Generator[dict[str, int]]:
-        """Collects each pod's grace, read from the deletions that a watch sees; complete after the block."""
-        path = self.stage.folder / "parity.watch"
+    def _graces(self, since: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
+        """Each ended or ending pod's grace, from the first of its deletions that a watch since then tells."""
+        gone = {pod["metadata"]["uid"] for pod in before.values()} - {p["metadata"]["uid"] for p in after.values()}
         graces: dict[str, int] = {}
-        program = ["kubectl", "get", "pods", "-n", SPACE, "--watch", "--output-watch-events", "-o", "json"]
-        with path.open("w") as output:
-            environment = dict(self.stage.environment())
-            watch = subprocess.Popen(program, env=environment, stdout=output, stdin=subprocess.DEVNULL)
-        try:
-            eventually("the watch", lambda: len(list(_documents(path.read_text()))) >= number, 20.0, 0.05)
-            yield graces
-        finally:
-            watch.terminate()
-            watch.wait(10)
-            for event in _documents(path.read_text()):
+
+        def learn(metadata: dict[str, Any], deleted: bool) -> None:
+            if "deletionTimestamp" in metadata:
+                graces.setdefault(metadata["labels"]["parity"], metadata["deletionGracePeriodSeconds"])
+            elif deleted:  # without any grace: it was never seen terminating
+                graces.setdefault(metadata["labels"]["parity"], 0)
+
+        for pod in before.values():
+            learn(pod["metadata"], False)
+        if gone:
+            for event in self.api.watch(PLACES["Pod"], since, 20):
                 metadata = event["object"]["metadata"]
-                if "deletionTimestamp" in metadata:
-                    graces.setdefault(metadata["labels"]["parity"], metadata["deletionGracePeriodSeconds"])
-                elif event["type"] == "DELETED":  # without any grace: it was never seen terminating
-                    graces.setdefault(metadata["labels"]["parity"], 0)
+                learn(metadata, event["type"] == "DELETED")
+                if event["type"] == "DELETED":
+                    gone.discard(metadata["uid"])
+                if not gone:
+                    break
+        assert not gone, f"the watch did not tell of the end of {gone}"
+        for pod in after.values():
+            learn(pod["metadata"], False)
+        return graces
 
     def user_without_cordon(self) -> Path:
         """A kubeconfig of somebody who may do all that a drain needs but change nodes. Real cluster only."""
@@ -365,6 +380,14 @@ def _ended(pod: Any) -> bool:
     return bool(states) and all("terminated" in state["state"] for state in states)
 
 
+def _by_key(pods: Any) -> dict[str, Any]:
+    return {pod["metadata"]["labels"]["parity"]: pod for pod in pods["items"]}
+
+
+def _by_name(pods: Any) -> dict[str, Any]:
+    return {pod["metadata"]["name"]: pod for pod in pods["items"]}
+
+
 def _when(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp).timestamp()
 
@@ -380,15 +403,3 @@ def _fate(before: Any, after: Any | None, *, announced: bool | None) -> Fate:
     if now is None or announced:
         return Fate.GONE
     return Fate.ENDING if "deletionTimestamp" in now else Fate.STAYS
-
-
-def _documents(text: str) -> Generator[Any]:
-    """The JSON documents of a stream; the last may be cut off."""
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(text):
-        try:
-            found, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError:
-            return
-        yield found
-        at += len(text[at:]) - len(text[at:].lstrip())

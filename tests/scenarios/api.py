@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,32 @@ class Api:
 
     def patch(self, path: str, body: Any, kind: str = "merge") -> Any:
         return done(self.send("PATCH", path, body, PATCH_TYPES[kind]))
+
+    def apply(self, path: str, body: Any, manager: str) -> Any:
+        """Server-side apply, by force."""
+        query = f"{path}?fieldManager={manager}&force=true"
+        return done(self.send("PATCH", query, body, "application/apply-patch+yaml"))
+
+    def watch(self, path: str, version: str, seconds: int) -> Generator[Any]:
+        """Events of a list since a resourceVersion, for so long at most."""
+        query = f"{path}?watch=true&resourceVersion={version}&timeoutSeconds={seconds}"
+        headers = {**dict(self._access.headers()), "Accept": "application/json"}
+        answer = self._access.pool.request(
+            "GET",
+            self._access.server + query,
+            headers=headers,
+            retries=False,
+            timeout=seconds + 10.0,
+            preload_content=False,
+        )
+        try:
+            assert answer.status == 200, answer.status
+            rest = b""
+            for chunk in answer.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line) for line in lines)
+        finally:
+            answer.close()
 
     def delete(self, path: str, grace: int | None = None) -> None:
         """Ask for deletion; an object that is not there any more is no failure."""
