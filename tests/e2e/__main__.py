@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.e2e import cluster, gobuild, images, needs, volumes
+from tests.e2e import cluster, gobuild, images, needs, store, volumes
 from tests.e2e.cluster import KWOK, REAL, Cluster
 from tests.e2e.controlplane import ControlPlane
 
@@ -72,6 +72,7 @@ def build(kind: str) -> None:
     gobuild.build((*gobuild.CONTROL_PLANE, *more), say)
     if kind == REAL:
         images.build(say)
+        store.build(say)
 
 
 def up(running: Cluster, kind: str, count: int, affinity: bool) -> ControlPlane:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.e2e import gobuild, images, network
+from tests.e2e import gobuild, network, store
 from tests.e2e.ledger import Ledger
 from tests.e2e.network import Net
 from tests.e2e.pki import Authority
@@ -18,7 +18,6 @@ from tests.e2e.pki import Authority
 T = TypeVar("T")
 
 HERE = Path(__file__).parent
-SOCKET = "/run/containerd/containerd.sock"
 DOMAIN = "cluster.local"
 CGROUPS = Path("/sys/fs/cgroup")
 HIDDEN = ("/run", "/var/lib", "/var/log")
@@ -56,13 +55,13 @@ def start(place: Place, number: int) -> None:
     make_cgroups(f"{cgroup(place.net)}/{name(number)}")
     user = place.authority.issue(f"kubelet-{number}", f"system:node:{name(number)}", ["system:nodes"])
     place.authority.kubeconfig(folder / "kubeconfig", place.server, user)
-    (folder / "containerd.toml").write_text(_containerd(folder))
+    (folder / "containerd.toml").write_text(store.configuration(folder / "containerd", folder / "cni"))
     (folder / "cni" / "10-bridge.conflist").write_text(json.dumps(_cni(place, number)))
     (folder / "resolv.conf").write_text(f"nameserver {place.net.host}\n")
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(place, number), indent=1))
     command = [HERE / "node.sh", name(number), folder, gobuild.binaries("kubernetes"), gobuild.binaries("containerd")]
     spaces = ["unshare", "--fork", "--kill-child", "--pid", "--mount", "--net", "--uts", "--mount-proc"]
-    outer = place.ledger.start(name(number), [*spaces, *command, place.net.node(number), *images.archives().values()])
+    outer = place.ledger.start(name(number), [*spaces, *command, place.net.node(number), store.folder()])
     inner = _eventually(f"{name(number)}'s namespaces", lambda: _only_child(outer.pid))
     place.ledger.adopt(f"{name(number)}-init", inner)
     network.connect(place.net, number, place.count, inner)
@@ -144,31 +143,6 @@ def _eventually(what: str, look: Callable[[], T | None], seconds: float = 5.0) -
     return found
 
 
-def _containerd(folder: Path) -> str:
-    unused = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing"]
-    unused += [f"io.containerd.snapshotter.v1.{kind}" for kind in ("blockfile", "btrfs", "devmapper", "erofs", "zfs")]
-    # Without CAP_SYS_RESOURCE a sandbox can't lower its OOM score, and runc fails with "can't get final child's PID
-    # from pipe"; restrict_oom_score_adj leaves the score as it may be.
-    return f"""version = 3
-root = "{folder}/containerd"
-state = "/run/containerd"
-disabled_plugins = {json.dumps(unused)}
-[grpc]
-address = "{SOCKET}"
-[plugins."io.containerd.cri.v1.images"]
-snapshotter = "overlayfs"
-[plugins."io.containerd.cri.v1.images".pinned_images]
-sandbox = "{images.PAUSE}"
-[plugins."io.containerd.cri.v1.runtime"]
-restrict_oom_score_adj = true
-[plugins."io.containerd.cri.v1.runtime".cni]
-bin_dirs = ["{gobuild.binaries("cni")}"]
-conf_dir = "{folder}/cni"
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-"""
-
-
 def _cni(place: Place, number: int) -> dict[str, Any]:
     addresses = {
         "type": "host-local",
@@ -199,7 +173,7 @@ def _kubelet(place: Place, number: int) -> dict[str, Any]:
         "clusterDNS": [place.net.host],
         "clusterDomain": DOMAIN,
         "resolvConf": str(folder / "resolv.conf"),
-        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "containerRuntimeEndpoint": f"unix://{store.SOCKET}",
         "staticPodPath": str(folder / "manifests"),
         "volumePluginDir": str(folder / "plugins"),
         "podLogsDir": str(folder / "pod-logs"),
