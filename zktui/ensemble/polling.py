@@ -71,8 +71,8 @@ class PodMembers:
         self._locks: dict[EnsembleKey, threading.Lock] = {}
         self._lock = threading.Lock()
         self._written = WrittenMembership(executor) if executor is not None else None
-        self._untold: set[EnsembleKey] = set()
-        """Ensembles whose servers tell their membership to nobody, by the last that was heard of their version."""
+        self._versions: dict[tuple[str, str], str] = {}
+        """Namespace and name of a pod to the version that its server said last: without a quorum it says none."""
 
     def close(self, patience: float = 0.0) -> None:
         """End threads and sessions; wait for them at most `patience` seconds."""
@@ -102,12 +102,15 @@ class PodMembers:
         work = partial(self._look, ensemble.client_port, pod.key, timeout, detail)
         try:
             async with asyncio.timeout(timeout + _GRACE):
-                return await self._threads.run(work)
+                found = await self._threads.run(work)
         except TimeoutError:
             why = f"no answer in {timeout:g} s"
             return Look(MemberReport(pod.key, asked, Mode.SILENT, error=why, took=timeout + _GRACE), reached=False)
         except RuntimeError as error:  # the pool is closed: the program is ending
             return Look(MemberReport(pod.key, asked, Mode.UNKNOWN, error=str(error)), reached=False)
+        if found.report.version:
+            self._versions[pod.namespace, pod.name] = found.report.version
+        return found
 
     async def config(self, ensemble: Ensemble, pods: Sequence[Pod]) -> Reply[EnsembleConfig]:
         """Read `/zookeeper/config` through the pods in their order, after a `sync`; failing that, ask each for `conf`.
@@ -119,20 +122,20 @@ class PodMembers:
         there = [pod for pod in pods if not _not_there(pod)]
         if not there:
             return Unanswered("no pod of the ensemble runs", asked, sent=False)
-        if self._written is not None and ensemble.key in self._untold and await self._is_untold(ensemble, there):
-            return await self._written.read(ensemble, there, asked)
-        told = await self._told(ensemble, there, asked)
-        if self._written is not None and not isinstance(told, Answer) and await self._is_untold(ensemble, there):
-            asked = self._clock.now()
-            return await self._written.read(ensemble, there, asked)
-        return told
+        if self._written is None:
+            return await self._told(ensemble, there, asked)
+        if not untold(self._versions_of(there)):
+            told = await self._told(ensemble, there, asked)
+            if isinstance(told, Answer):
+                return told
+            if not any(self._versions_of(there)):
+                await asyncio.gather(*(self.poll(ensemble, pod, detail=False) for pod in there))
+            if not untold(self._versions_of(there)):
+                return told
+        return await self._written.read(ensemble, there, self._clock.now())
 
-    async def _is_untold(self, ensemble: Ensemble, pods: Sequence[Pod]) -> bool:
-        """A server without a quorum says no version: then the last that was heard counts."""
-        found = untold(await asyncio.gather(*(self.poll(ensemble, pod, detail=False) for pod in pods)))
-        if found is not None:
-            (self._untold.add if found else self._untold.discard)(ensemble.key)
-        return ensemble.key in self._untold
+    def _versions_of(self, pods: Sequence[Pod]) -> list[str]:
+        return [self._versions.get((pod.namespace, pod.name), "") for pod in pods]
 
     async def _told(self, ensemble: Ensemble, there: Sequence[Pod], asked: float) -> Reply[EnsembleConfig]:
         try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from zktui.core.kube import Pod
 from zktui.core.ports import Answer, Executor, Refused, Reply, Unanswered
-from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, Server
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, Server
 from zktui.ensemble.words import Unreadable, named, parse_config
 
 SOURCE = "zoo.cfg"
@@ -23,10 +23,10 @@ TIMEOUT = 4.0
 _FILE = re.compile(r"\bQuorumPeerMain\s+(?P<path>/\S+)")
 
 
-def untold(reports: Iterable[MemberReport]) -> bool | None:
-    """Whether these servers are all of a version that tells its membership to nobody; None when none says its own."""
-    versions = [report.version for report in reports if report.version]
-    return all(version.startswith(OLD) for version in versions) if versions else None
+def untold(versions: Iterable[str]) -> bool:
+    """Whether servers of these versions tell their membership to nobody. Empty: not known; then another's counts."""
+    known = [version for version in versions if version]
+    return bool(known) and all(version.startswith(OLD) for version in known)
 
 
 class WrittenMembership:
