@@ -9,10 +9,18 @@ from typing import cast
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import CLUSTER, Stage
 
 BY_CHOICE = ("not on the embedded cluster: ", "NODES=kwok: ")
 """How the reason of a skip begins that says nothing about the machine."""
+
+LONG = (
+    *("test_resume", "test_tutorial_process", "test_drain", "test_tutorial_drills", "test_tutorial_deploy"),
+    *("parity-2", "parity-1", "test_rollout", "test_proof", "test_tutorial_keys", "test_by_hand", "test_measure"),
+    *("test_checks_pane", "test_vectors", "test_harness", "test_roles", "test_plan", "test_trouble", "test_judge"),
+)
+"""Groups that take minutes on the real cluster. They begin first, so that none is left in the end to one worker, with
+the others idle."""
 
 _left_out: list[str] = []
 _failed = pytest.StashKey[bool]()
@@ -29,6 +37,17 @@ def real_stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         yield playing.ready()
     finally:
         playing.strike()
+
+
+@pytest.hookimpl(trylast=True)  # once all have their groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if CLUSTER == "real":
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    found = item.get_closest_marker("xdist_group")
+    return LONG.index(found.args[0]) if found is not None and found.args[0] in LONG else len(LONG)
 
 
 @pytest.hookimpl(wrapper=True)

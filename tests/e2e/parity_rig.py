@@ -252,7 +252,7 @@ class Rig:
         how = ["--plan", "-o", "json"] if case.dry else ["--yes", "--hold", "leave", "-o", "jsonl"]
         ended = self.stage.zktui("maintain", where, *case.options, *how, timeout=PATIENCE)
         said = ended.out + ended.err
-        lines = [ended.json()] if case.dry else [json.loads(line) for line in ended.out.splitlines()]
+        lines = [ended.json()] if case.dry else ended.documents()
         plan, journal = lines[0], lines[1:]
         verdicts = {other["pod"]: other["verdict"] for other in plan["nodes"][0]["others"]}
         if not plan["go"]:

@@ -34,7 +34,13 @@ class Ended:
     err: str
 
     def json(self) -> Any:
+        assert self.out, self
         return json.loads(self.out)
+
+    def documents(self) -> list[Any]:
+        """One of each line."""
+        assert self.out, self
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 def eventually(what: str, look: Callable[[], T | None], deadline: float = 60.0, every: float = 0.2) -> T:

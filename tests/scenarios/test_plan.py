@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.scenarios.api import Api
@@ -101,4 +100,4 @@ def carried_by(api: Api, path: str) -> dict[str, Any]:
 
 def test_the_plan_document_is_one_line_in_json_lines(stage: Stage) -> None:
     ended = stage.zktui("maintain", "--ensemble-nodes", "--plan", "-o", "jsonl")
-    assert [json.loads(line)["kind"] for line in ended.out.splitlines()] == ["Plan"]
+    assert [line["kind"] for line in ended.documents()] == ["Plan"]

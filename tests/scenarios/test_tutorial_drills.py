@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
 import subprocess
@@ -22,7 +21,7 @@ def drilled(stage: Stage, *arguments: str, code: int = 0) -> list[dict[str, Any]
     """The events of `zktui drill … --yes -o jsonl` that ended with this exit code."""
     ended = stage.zktui("drill", *arguments, "--yes", "-o", "jsonl", timeout=600)
     assert ended.code == code, ended
-    return [json.loads(line) for line in ended.out.splitlines()]
+    return ended.documents()
 
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
