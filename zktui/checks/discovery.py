@@ -196,16 +196,21 @@ def _published(inventory: Inventory) -> Check:
         "until its first probe. Measured from a container's start until it served: 16 s (up to 23) without, 5 s with "
         "it, and 3 s with short DNS caches as well; a drained member rejoined in 5 to 8 s instead of 30 to 40."
     )
-    namespace = inventory.ensemble.namespace
-    patch = f"""kubectl -n {namespace} patch service {name} -p '{{"spec":{{"publishNotReadyAddresses":true}}}}'"""
     return Check(
         "discovery.publish-not-ready",
         Chapter.DISCOVERY,
         "Members are found before they are ready",
         (found,),
         advice,
-        patch=(patch,) if found.result is Result.WARN else (),
+        patch=(publish(inventory),) if found.result is Result.WARN else (),
     )
+
+
+def publish(inventory: Inventory) -> str:
+    """The line that has the headless service name members before they are ready."""
+    sts = inventory.ensemble.statefulset
+    patch = '{"spec":{"publishNotReadyAddresses":true}}'
+    return f"kubectl -n {sts.namespace} patch service {sts.service} -p '{patch}'"
 
 
 def _caches(inventory: Inventory) -> Check:

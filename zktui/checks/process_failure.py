@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from zktui.checks.discovery import headless
+from zktui.checks.discovery import headless, publish
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.checks.probes import Asks, Probe, probe_of, script_of
@@ -128,6 +128,7 @@ def _readiness(inventory: Inventory) -> Check:
     found = _each(inventory, judge)
     weak = any(e.result is Result.WARN for e in found)
     ready = policy == "Parallel" and not hidden
+    shut = hidden and policy == "Parallel" and any(e.result is Result.FAIL for e in found)
     return Check(
         "process-failure.readiness",
         Chapter.PROCESS_FAILURE,
@@ -137,7 +138,7 @@ def _readiness(inventory: Inventory) -> Check:
         "the budget, which then lets the next one go. Ask srvr for a Mode; that takes podManagementPolicy Parallel, "
         "which only a new StatefulSet can have (delete it with --cascade=orphan and apply it again), and "
         "publishNotReadyAddresses.",
-        patch=_patches(inventory) if weak and ready else (),
+        patch=_patches(inventory) if weak and ready else (publish(inventory),) if shut else (),
         by_hand="kubectl get sts zk -o yaml; kubectl exec zk-0 -- zookeeper-ready 2181",
     )
 

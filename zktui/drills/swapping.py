@@ -18,6 +18,7 @@ from zktui.drills.model import DrillPorts, StorageOutcome, StorageReview, Tell
 from zktui.drills.process import new_id
 from zktui.drills.storage import kubectl_for, made_by_zktui, replicas_of, review, why_not
 from zktui.drills.undo import Undo
+from zktui.maintenance.claim import LEASE_SECONDS
 from zktui.maintenance.journal import FileJournal, JournalError
 from zktui.maintenance.model import Event
 from zktui.maintenance.refusals import CannotBegin
@@ -100,8 +101,9 @@ class StorageDrill:
     async def finish(self) -> StorageOutcome:
         """Create it again where it is not there, look for what was written, and clear up."""
         try:
+            wait = f"once the lease of the one that was cut off has run out, {LEASE_SECONDS:.0f} s at most"
+            self._say("finish", f"bring the drill of {self._undo.name} to its end, {wait}")
             await self._claim.take()
-            self._say("finish", f"bring the drill of {self._undo.name} to its end")
             self._zero = self._ports.clock.now()
             if written.cleared(self._undo):
                 written.over(self._undo)

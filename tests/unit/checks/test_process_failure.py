@@ -185,6 +185,7 @@ def test_a_readiness_that_means_serving_where_it_locks_itself_out() -> None:
     found = of(hidden, "readiness")
     assert found.result is Result.FAIL
     assert "zk-hs hides it" in found.evidence[0].text
+    assert [line.partition(" -p ")[0] for line in found.patch] == ["kubectl -n default patch service zk-hs"]
 
 
 def test_startup() -> None:

@@ -121,6 +121,8 @@ class WorkScreen(Fed, Screen[None]):
     # -- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  overrides
+        if action == "start" and self._prepared is not None and self._prepared.only_told:
+            return False
         if action == "start":
             return True if self._doing is None and self._prepared is not None and self._prepared.may_begin else None
         if action == "stop":
