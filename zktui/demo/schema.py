@@ -1,10 +1,10 @@
 """The types of the served kinds: which fields they have, of what type, and how their lists are merged.
 
-``types.txt`` holds them as Kubernetes publishes them in its OpenAPI documents, without the prose: a line
-``Type = field:type …`` for each, continued by indented lines. After a type, ``!`` marks a field that is required,
-``~`` what is owned as a whole (atomic) and ``^`` an object that a strategic merge replaces. ``[T]`` is a list,
-``[T]/a,b`` one of items that are told apart by these fields, ``[T]/`` a set, each with a ``?`` when a strategic merge
-replaces it all the same; ``{T}`` maps strings to T.
+``types.txt`` holds them as Kubernetes publishes them in its OpenAPI documents, without the prose, and is made by
+``python -m tests.e2e.types``: a line ``Type = field:type …`` for each, continued by indented lines. After a type,
+``!`` marks a field that is required, ``~`` what is owned as a whole (atomic) and ``^`` an object that a strategic
+merge replaces. ``[T]`` is a list, ``[T]/a,b`` one of items that are told apart by these fields, ``[T]/`` a set, each
+with a ``?`` when a strategic merge replaces it all the same; ``{T}`` maps strings to T.
 """
 
 from __future__ import annotations
