@@ -18,11 +18,6 @@ def age(text: str | None) -> str:
     return human_duration((datetime.now(UTC) - parse_time(text)).total_seconds())
 
 
-def since(text: str | None) -> str:
-    """As :func:`age`; the word for events, whose time may be missing."""
-    return age(text)
-
-
 def human_duration(seconds: float) -> str:
     """Two significant units at most, coarser the longer it is: the rules of Kubernetes' HumanDuration."""
     whole = int(seconds)
@@ -53,18 +48,23 @@ _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
 
 
+def quantity(value: str | float) -> Decimal:
+    """A resource quantity (``500m``, ``0.5``, ``1Gi``) as a number of its base unit. Raises InvalidOperation."""
+    text = str(value)
+    suffix = next((one for one in (*_BINARY, *_DECIMAL) if one and text.endswith(one)), "")
+    unit = 1024 ** (_BINARY.index(suffix) + 1) if suffix in _BINARY else Decimal(1000) ** (_DECIMAL.index(suffix) - 1)
+    return Decimal(text.removesuffix(suffix)) * unit
+
+
 def canonical(text: str) -> str:
     """The form that Kubernetes stores: no fraction, and the largest suffix of the kind that was used."""
-    binary = next((suffix for suffix in _BINARY if text.endswith(suffix)), None)
-    decimal = "" if binary else next((suffix for suffix in _DECIMAL if suffix and text.endswith(suffix)), "")
     try:
-        number = Decimal(text.removesuffix(binary or decimal))
+        amount = quantity(text)
     except InvalidOperation:
         return text
-    if binary:
-        amount = number * 1024 ** (_BINARY.index(binary) + 1)
+    if text.endswith(_BINARY):
         return _largest(amount, Decimal(1024), ("", *_BINARY))
-    return _largest(number * Decimal(1000) ** _DECIMAL.index(decimal), Decimal(1000), _DECIMAL)
+    return _largest(amount * 1000, Decimal(1000), _DECIMAL)
 
 
 def _largest(amount: Decimal, step: Decimal, suffixes: tuple[str, ...]) -> str:

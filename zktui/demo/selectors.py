@@ -78,10 +78,20 @@ def matches_selector(selector: Object | None, labels: Mapping[str, str]) -> bool
             "NotIn": labels.get(key) not in values,
             "Exists": key in labels,
             "DoesNotExist": key not in labels,
+            "Gt": _number(labels.get(key)) > _number(*values[:1]),
+            "Lt": _number(labels.get(key)) < _number(*values[:1]),
         }.get(rule["operator"], False)
         if not held:
             return False
     return True
+
+
+def _number(text: str | None = None) -> float:
+    """A label's whole number for a node selector's Gt and Lt; what is none is neither more nor less than any."""
+    try:
+        return float(int(text or ""))
+    except ValueError:
+        return float("nan")
 
 
 _FIELD = re.compile(r"^(?P<key>[\w.\-/]+)\s*(?P<op>==|=|!=)\s*(?P<value>.*)$")

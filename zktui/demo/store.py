@@ -14,7 +14,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from zktui.demo import errors, selectors
+from zktui.demo import dependents, errors, selectors
 from zktui.demo.defaults import apply_defaults
 from zktui.demo.deletion import check_preconditions, grace_of, mark_deleted, wrong_uid
 from zktui.demo.fieldmanager import Manager, apply, same, taken_over, track
@@ -102,6 +102,10 @@ class Store:
         held = [pair for pair in objects.items() if not ns or pair[0][0] == ns]
         found = [obj for _, obj in sorted(held, key=_place) if by_label(labels_of(obj)) and by_field(obj)]
         return found, str(self.version if at is None else at)
+
+    def everything(self) -> list[tuple[str, Object]]:
+        """(resource, object) of all there is."""
+        return [(resource, obj) for resource, objects in self._objects.items() for obj in objects.values()]
 
     # -- being told ------------------------------------------------------------------------------------
 
@@ -350,13 +354,13 @@ class Store:
         current = self.get(resource, ns, name)
         check_preconditions(info, current, preconditions or {})
         if propagation == "Orphan" and not dry_run:
-            self._orphan(current)
+            dependents.orphan(self, current)
         fresh = thaw(current)
         metadata = meta(fresh)
-        if propagation == "Foreground" and not dry_run and self._delete_dependents(current):
+        if propagation == "Foreground" and not dry_run and dependents.delete(self, current):
             finalizers = metadata.setdefault("finalizers", [])
-            if "foregroundDeletion" not in finalizers:
-                finalizers.append("foregroundDeletion")
+            if dependents.FINALIZER not in finalizers:
+                finalizers.append(dependents.FINALIZER)
         grace = grace_of(info, current, grace_seconds)
         held = bool(metadata.get("finalizers") or _holds_content(info, fresh))
         if grace == 0 and not held:
@@ -391,39 +395,5 @@ class Store:
         version = str(self.history.next_version())
         gone = {**last, "metadata": {**metadata, "resourceVersion": version}}
         self.history.record("DELETED", info.key, gone, previous)
-        self._finish_foreground(children(metadata, "ownerReferences"))
+        dependents.finish(self, children(metadata, "ownerReferences"))
         return gone
-
-    def dependents(self, uid: str) -> list[tuple[str, Object]]:
-        """(resource, object) of everything that names ``uid`` among its owners."""
-        return [
-            (resource, obj)
-            for resource, objects in self._objects.items()
-            for obj in objects.values()
-            if any(owner.get("uid") == uid for owner in children(meta(obj), "ownerReferences"))
-        ]
-
-    def _orphan(self, owner: Object) -> None:
-        uid = meta(owner)["uid"]
-        for resource, obj in self.dependents(uid):
-            kept = [entry for entry in meta(obj)["ownerReferences"] if entry.get("uid") != uid]
-            fresh = thaw(obj)
-            meta(fresh)["ownerReferences"] = kept
-            self.update(resource, fresh)
-
-    def _delete_dependents(self, owner: Object) -> bool:
-        uid = meta(owner)["uid"]
-        for resource, obj in self.dependents(uid):
-            self.delete(resource, meta(obj).get("namespace", ""), meta(obj)["name"])
-        return bool(self.dependents(uid))
-
-    def _finish_foreground(self, owners: list[Object]) -> None:
-        """Owners that wait in foreground deletion go when their last dependent has gone."""
-        for reference in owners:
-            for resource, objects in self._objects.items():
-                for obj in list(objects.values()):
-                    waits = "foregroundDeletion" in (children(meta(obj), "finalizers"))
-                    if waits and meta(obj)["uid"] == reference["uid"] and not self.dependents(meta(obj)["uid"]):
-                        fresh = thaw(obj)
-                        meta(fresh)["finalizers"].remove("foregroundDeletion")
-                        self.update(resource, fresh)

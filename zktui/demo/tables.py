@@ -12,7 +12,7 @@ from typing import Any
 from zktui.demo.errors import bad_request
 from zktui.demo.objects import Object, child, children, labels_of, meta
 from zktui.demo.podstatus import container_statuses, pod_restarts, pod_status, readiness_gates
-from zktui.demo.quantities import age, since
+from zktui.demo.quantities import age
 from zktui.demo.resources import Resource
 
 Cell = Callable[[Object], Any]
@@ -190,7 +190,7 @@ def _claim_of(obj: Object) -> str:
 def _last_seen(obj: Object) -> str:
     series = child(obj, "series")
     last = series.get("lastObservedTime") or obj.get("lastTimestamp") or obj.get("eventTime")
-    return since(last or meta(obj).get("creationTimestamp"))
+    return age(last or meta(obj).get("creationTimestamp"))
 
 
 def _involved(obj: Object) -> str:
@@ -289,7 +289,7 @@ COLUMNS: dict[str, list[Column]] = {
         ("Subobject", 1, _at("involvedObject", "fieldPath")),
         ("Source", 1, _event_source),
         ("Message", 0, lambda obj: str(obj.get("message", "")).strip()),
-        ("First Seen", 1, lambda obj: since(obj.get("firstTimestamp") or obj.get("eventTime"))),
+        ("First Seen", 1, lambda obj: age(obj.get("firstTimestamp") or obj.get("eventTime"))),
         ("Count", 1, lambda obj: obj.get("count", 1)),
         ("Name", 1, _name),
     ],

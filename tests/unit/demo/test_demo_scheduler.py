@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from zktui.demo.controllers.filters import quantity, tolerated
+from zktui.demo.controllers.filters import tolerated
 from zktui.demo.controllers.scheduler import Scheduler
 from zktui.demo.events import EventRecorder
 from zktui.demo.objects import condition
+from zktui.demo.quantities import quantity
 from zktui.demo.store import Store
 
 APART = {
@@ -155,6 +156,54 @@ def test_a_pod_waits_for_its_claim():
         "persistentvolumeclaims", "default", "datadir", lambda obj: obj["status"].update(phase="Bound"), status=True
     )
     assert cluster.place("zk-0") == "node-1"
+
+
+def on_nodes(*names: str) -> Any:
+    """A node selector for these names."""
+    expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(names)}
+    return {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+
+
+def test_a_pod_goes_where_its_volume_can_be_reached():
+    cluster = Cluster()
+    claim = {"name": "d", "persistentVolumeClaim": {"claimName": "datadir"}}
+    body = {"metadata": {"name": "datadir"}, "spec": {"volumeName": "local"}, "status": {"phase": "Bound"}}
+    cluster.store.create("persistentvolumeclaims", body)
+    cluster.pod("zk-0", volumes=[claim])
+    assert cluster.place("zk-0") is None
+    assert cluster.why("zk-0") == (
+        "0/4 nodes are available: 4 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s). "
+        "preemption: 0/4 nodes are available: 4 Preemption is not helpful for scheduling."
+    )
+    cluster.cordon("node-3")
+    affinity = {"nodeAffinity": {"required": on_nodes("node-3")}}
+    cluster.store.create("persistentvolumes", {"metadata": {"name": "local"}, "spec": affinity})
+    assert cluster.place("zk-0") is None
+    assert cluster.why("zk-0") == (
+        "0/4 nodes are available: 1 node(s) were unschedulable, 3 node(s) didn't match PersistentVolume's node "
+        "affinity. preemption: 0/4 nodes are available: 4 Preemption is not helpful for scheduling."
+    )
+    cluster.store.change("nodes", "", "node-3", lambda node: node["spec"].pop("unschedulable"))
+    assert cluster.place("zk-0") == "node-3"
+
+
+TERMS: list[tuple[list[dict[str, Any]], str | None]] = [
+    ([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-4"]}]}], "node-4"),
+    ([{}], None),
+    ([{}, *on_nodes("node-2")["nodeSelectorTerms"]], "node-2"),
+    ([{"matchExpressions": [{"key": "disk", "operator": "Gt", "values": ["1"]}]}], None),
+    ([{"matchExpressions": [{"key": "size", "operator": "Gt", "values": ["1"]}]}], "node-3"),
+    ([{"matchExpressions": [{"key": "size", "operator": "Lt", "values": ["1"]}]}], None),
+]
+
+
+@pytest.mark.parametrize(("terms", "node"), TERMS)
+def test_any_term_of_a_node_selector_is_enough_and_an_empty_one_selects_nothing(terms: Any, node: str | None):
+    cluster = Cluster()
+    cluster.store.change("nodes", "", "node-3", lambda found: found["metadata"]["labels"].update(size="3"))
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    cluster.pod("zk-0", affinity={"nodeAffinity": required})
+    assert cluster.place("zk-0") == node
 
 
 @pytest.mark.parametrize(

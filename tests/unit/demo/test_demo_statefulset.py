@@ -9,6 +9,7 @@ import pytest
 from zktui.demo.controllers.revisions import HASH_LABEL
 from zktui.demo.controllers.statefulset import StatefulSetController
 from zktui.demo.events import EventRecorder
+from zktui.demo.names import now
 from zktui.demo.objects import labels_of, meta
 from zktui.demo.store import Store
 
@@ -132,6 +133,47 @@ def test_scaling_down_takes_the_highest_first():
     members.gone(2)
     assert members.leaving() == ["zk-1"]
     assert members.gone(1) == ["zk-0"]
+
+
+def test_a_pod_counts_once_it_was_ready_for_long_enough():
+    members = Set(minReadySeconds=30)
+    pod = members.pod(0)
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": now()}
+    status = {"phase": "Running", "conditions": [ready]}
+    members.store.change("pods", "default", "zk-0", lambda pod: pod["status"].update(status), status=True)
+    assert members.sync() == ["zk-0"]
+    assert (members.status["readyReplicas"], members.status["availableReplicas"]) == (1, 0)
+    assert 0 < (members.controller.reconcile() or 0) <= 30
+    ready["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    members.store.change("pods", "default", "zk-0", lambda pod: pod["status"].update(status), status=True)
+    assert members.sync() == ["zk-0", "zk-1"]
+    assert members.status["availableReplicas"] == 1
+    assert members.pod(0)["metadata"]["uid"] == pod["metadata"]["uid"]
+
+
+KEPT: list[tuple[dict[str, str], list[list[str]], list[list[str]]]] = [
+    ({}, [[], [], []], [[], []]),
+    ({"whenDeleted": "Delete"}, [["zk"], ["zk"], ["zk"]], [["zk"], ["zk"]]),
+    ({"whenScaled": "Delete"}, [[], [], []], [[], ["zk-2"]]),
+    ({"whenDeleted": "Delete", "whenScaled": "Delete"}, [["zk"], ["zk"], ["zk"]], [["zk"], ["zk-2"]]),
+]
+"""A retention policy, who owns each member's claim under it, and the last two's owners when the last is to go."""
+
+
+@pytest.mark.parametrize(("policy", "before", "after"), KEPT)
+def test_who_takes_the_claims_along(policy: dict[str, str], before: list[list[str]], after: list[list[str]]):
+    members = Set(policy="Parallel", persistentVolumeClaimRetentionPolicy=policy)
+    members.ready(0, 1, 2)
+
+    def owners(number: int) -> list[str]:
+        claim = members.store.get("persistentvolumeclaims", "default", f"datadir-zk-{number}")
+        return [owner["name"] for owner in meta(claim).get("ownerReferences", [])]
+
+    assert [owners(number) for number in range(3)] == before
+    members.change(replicas=2)
+    assert [owners(1), owners(2)] == after
+    members.change(replicas=3)
+    assert owners(2) == before[2]
 
 
 def test_a_rolling_update_goes_from_the_highest_down_and_waits_for_each():

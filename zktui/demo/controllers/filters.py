@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from zktui.demo.objects import Object, child, children, labels_of, meta, namespace_of
+from zktui.demo.objects import Object, child, children, labels_of, meta, name_of, namespace_of
+from zktui.demo.quantities import quantity
 from zktui.demo.selectors import matches_selector
-
-HOSTNAME = "kubernetes.io/hostname"
-SUFFIXES = {
-    "m": Decimal("0.001"),
-    "k": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "T": Decimal(10**12),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-}
-
-
-def quantity(value: Any) -> Decimal:
-    """A resource quantity (``500m``, ``0.5``, ``1Gi``) as a number of its base unit."""
-    text = str(value)
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if text.endswith(suffix):
-            return Decimal(text.removesuffix(suffix)) * SUFFIXES[suffix]
-    return Decimal(text)
 
 
 def requested(pod: Object, resource: str) -> Decimal:
@@ -54,8 +33,13 @@ class Placement:
     pods: list[Object]
 
 
-def reject(pod: Object, place: Placement, places: list[Placement]) -> Rejection | None:
-    """The first filter's objection, in the scheduler's order of plugins; None if the pod fits."""
+def reject(
+    pod: Object, place: Placement, places: list[Placement], volumes: Sequence[Object | None] = ()
+) -> Rejection | None:
+    """The first filter's objection, in the scheduler's order of plugins; None if the pod fits.
+
+    ``volumes`` are those that its claims are bound to; None stands for one that is gone.
+    """
     spec, node = child(pod, "spec"), place.node
     tolerations = children(spec, "tolerations")
     if child(node, "spec").get("unschedulable") and not _tolerates_cordon(tolerations):
@@ -69,6 +53,12 @@ def reject(pod: Object, place: Placement, places: list[Placement]) -> Rejection 
     short = _short_of(pod, place)
     if short:
         return Rejection(tuple(short), resolvable=True)
+    if None in volumes:
+        return Rejection(
+            ("node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",), resolvable=False
+        )
+    if not all(_selects(child(volume or {}, "spec", "nodeAffinity").get("required"), node) for volume in volumes):
+        return Rejection(("node(s) didn't match PersistentVolume's node affinity",), resolvable=False)
     return _affinity(pod, place, places)
 
 
@@ -95,11 +85,20 @@ def _selected(spec: Object, node: Object) -> bool:
     labels = labels_of(node)
     if any(labels.get(key) != value for key, value in child(spec, "nodeSelector").items()):
         return False
-    required = child(spec, "affinity", "nodeAffinity").get("requiredDuringSchedulingIgnoredDuringExecution")
-    if required is None:
+    return _selects(child(spec, "affinity", "nodeAffinity").get("requiredDuringSchedulingIgnoredDuringExecution"), node)
+
+
+def _selects(selector: Object | None, node: Object) -> bool:
+    """Does a ``v1.NodeSelector`` select the node? Any one of its terms is enough; an empty one selects nothing."""
+    if selector is None:
         return True
-    terms = children(required, "nodeSelectorTerms")
-    return any(matches_selector({"matchExpressions": children(term, "matchExpressions")}, labels) for term in terms)
+    fields = {"metadata.name": name_of(node)}
+    return any(
+        matches_selector({"matchExpressions": children(term, "matchExpressions")}, labels_of(node))
+        and matches_selector({"matchExpressions": children(term, "matchFields")}, fields)
+        for term in children(selector, "nodeSelectorTerms")
+        if term.get("matchExpressions") or term.get("matchFields")
+    )
 
 
 def _short_of(pod: Object, place: Placement) -> list[str]:

@@ -21,7 +21,7 @@ NO_VICTIMS = "No preemption victims found for incoming pod"
 class Scheduler(Controller):
     """Binds pending pods to the fitting node with the fewest pods, the least cpu, the first name."""
 
-    watches: ClassVar[frozenset[str]] = frozenset({"pods", "nodes", "persistentvolumeclaims"})
+    watches: ClassVar[frozenset[str]] = frozenset({"pods", "nodes", "persistentvolumeclaims", "persistentvolumes"})
 
     def reconcile(self) -> float | None:
         for pod in self.store.list("pods", field_selector="spec.nodeName=")[0]:
@@ -47,10 +47,11 @@ class Scheduler(Controller):
             if node in bound and child(other, "status").get("phase") not in ("Succeeded", "Failed"):
                 bound[node].append(other)
         places = [Placement(node, bound[name_of(node)]) for node in nodes]
+        volumes = self._volumes(pod)
         rejections: list[Rejection] = []
         fitting: list[Placement] = []
         for place in places:
-            why = reject(pod, place, places)
+            why = reject(pod, place, places, volumes)
             if why is None:
                 fitting.append(place)
             else:
@@ -62,17 +63,26 @@ class Scheduler(Controller):
 
     def _missing_claim(self, pod: Object) -> str | None:
         """None when all claims are bound; words for one that isn't there; "" for one that will be bound soon."""
-        for volume in children(pod, "spec", "volumes"):
-            name = child(volume, "persistentVolumeClaim").get("claimName")
-            claim = self.store.find("persistentvolumeclaims", namespace_of(pod), name) if name else None
-            if name and claim is None:
+        for name, claim in self._claims(pod):
+            if claim is None:
                 return f'persistentvolumeclaim "{name}" not found'
-            if claim is not None and meta(claim).get("deletionTimestamp"):
+            if meta(claim).get("deletionTimestamp"):
                 return f'persistentvolumeclaim "{name}" is being deleted'
-            if claim is not None and child(claim, "status").get("phase") != "Bound":
+            if child(claim, "status").get("phase") != "Bound":
                 known = child(claim, "spec").get("storageClassName") in (None, CLASS)
                 return "" if known else "pod has unbound immediate PersistentVolumeClaims"
         return None
+
+    def _claims(self, pod: Object) -> list[tuple[str, Object | None]]:
+        """The names of the pod's claims, and those that there are."""
+        sources = [child(volume, "persistentVolumeClaim") for volume in children(pod, "spec", "volumes")]
+        names = [source["claimName"] for source in sources if source]
+        return [(name, self.store.find("persistentvolumeclaims", namespace_of(pod), name)) for name in names]
+
+    def _volumes(self, pod: Object) -> list[Object | None]:
+        """What its claims are bound to; None for a volume that is gone."""
+        names = [child(claim or {}, "spec").get("volumeName") for _, claim in self._claims(pod)]
+        return [self.store.find("persistentvolumes", "", name) for name in names if name]
 
     def _bind(self, pod: Object, place: Placement) -> None:
         node = name_of(place.node)

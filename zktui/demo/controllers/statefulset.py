@@ -8,13 +8,15 @@ step waits for the one before it.
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from zktui.demo.controllers.adoption import adopt
 from zktui.demo.controllers.base import Controller, controller_of
+from zktui.demo.controllers.retention import own_claims
 from zktui.demo.controllers.revisions import HASH_LABEL, REVISIONS, sync_revisions, template_of, truncate
-from zktui.demo.names import ordinal
-from zktui.demo.objects import Object, child, children, is_ready, labels_of, meta, name_of, namespace_of
+from zktui.demo.names import ordinal, parse_time
+from zktui.demo.objects import Object, child, children, condition, is_ready, labels_of, meta, name_of, namespace_of
 from zktui.demo.selectors import matches_selector
 
 SETS = "statefulsets.apps"
@@ -27,10 +29,8 @@ class StatefulSetController(Controller):
     watches: ClassVar[frozenset[str]] = frozenset({SETS, "pods", REVISIONS})
 
     def reconcile(self) -> float | None:
-        for stateful_set in self.store.list(SETS)[0]:
-            if not meta(stateful_set).get("deletionTimestamp"):
-                _Sync(self, stateful_set).run()
-        return None
+        sets = [one for one in self.store.list(SETS)[0] if not meta(one).get("deletionTimestamp")]
+        return min(filter(None, [_Sync(self, one).run() for one in sets]), default=None)
 
 
 class _Sync:
@@ -53,11 +53,24 @@ class _Sync:
         adopt(self._store, stateful_set, self._owner)
         self._current, self._update = sync_revisions(self._store, stateful_set, self._owner)
 
-    def run(self) -> None:
-        """Act, then write the status."""
+    def run(self) -> float | None:
+        """Act, then write the status; seconds until a Ready pod becomes available, if one has yet to."""
+        own_claims(self._store, self._set, self._owner, self._pods(), self._wanted())
         if self._replicas() and self._condemned():
             self._roll()
         self._write_status()
+        waits = [self._unavailable_for(pod) for pod in self._pods().values() if is_ready(pod)]
+        return min(filter(None, waits), default=None)
+
+    def _unavailable_for(self, pod: Object) -> float:
+        """Seconds until the pod, Ready now, has been so for minReadySeconds."""
+        found = condition(pod, "Ready") or {}
+        since = parse_time(found["lastTransitionTime"]) if found.get("lastTransitionTime") else None
+        passed = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+        return max(0.0, float(self._spec.get("minReadySeconds") or 0) - passed)
+
+    def _available(self, pod: Object) -> bool:
+        return is_ready(pod) and not _leaving(pod) and not self._unavailable_for(pod)
 
     def _pods(self) -> dict[int, Object]:
         """The set's pods by ordinal, as they are now."""
@@ -85,7 +98,7 @@ class _Sync:
                 pod = None
             if pod is None:
                 pod = self._create(number)
-            if self._ordered and (pod is None or _leaving(pod) or not is_ready(pod)):
+            if self._ordered and (pod is None or not self._available(pod)):
                 return False
             going_on = going_on and pod is not None
         return going_on
@@ -169,18 +182,18 @@ class _Sync:
         lowest = self._start + int(rolling.get("partition") or 0)
         old = [pod for pod in pods if self._is_old(pod) and not _leaving(pod)]
         targets = [pod for pod in old if ordinal(self._name, name_of(pod)) >= lowest]
-        away = len(self._wanted()) - sum(1 for pod in pods if _available(pod))
+        away = len(self._wanted()) - sum(1 for pod in pods if self._available(pod))
         left = _max_unavailable(rolling, len(self._wanted())) - away
         if self._ordered:
             for pod in targets[: max(left, 0)]:
                 self._delete(pod)
             return
-        if left <= 0 and all(_available(pod) for pod in old):
+        if left <= 0 and all(self._available(pod) for pod in old):
             return
         for pod in targets:
-            if not _available(pod):
+            if not self._available(pod):
                 self._delete(pod)
-        for pod in [pod for pod in targets if _available(pod)][: max(left, 0)]:
+        for pod in [pod for pod in targets if self._available(pod)][: max(left, 0)]:
             self._delete(pod)
 
     def _is_old(self, pod: Object) -> bool:
@@ -210,7 +223,7 @@ class _Sync:
             "observedGeneration": meta(self._set)["generation"],
             "replicas": len(pods),
             "readyReplicas": ready,
-            "availableReplicas": ready,
+            "availableReplicas": sum(1 for pod in pods if is_ready(pod) and not self._unavailable_for(pod)),
             "currentReplicas": current,
             "updatedReplicas": updated,
             "currentRevision": revision,
@@ -220,10 +233,6 @@ class _Sync:
         self._controller.set_status(SETS, self._set, status)
         live = {labels_of(pod).get(HASH_LABEL, "") for pod in pods} | {revision, name_of(self._update)}
         truncate(self._store, self._set, live)
-
-
-def _available(pod: Object) -> bool:
-    return is_ready(pod) and not _leaving(pod)
 
 
 def _max_unavailable(rolling: Object, replicas: int) -> int:
