@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zktui.demo import zookeeper
-from zktui.demo.cluster import DemoCluster
+from zktui.demo.cluster import CONTAINMENTS, DemoCluster, NotContained
 from zktui.demo.control import NotARehearsal, ask
 from zktui.demo.network import NoAddress
 from zktui.demo.state_folder import FolderInUse
@@ -33,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--sleeping", type=_between(0, 50_000), default=0, metavar="N", help="pods beside them that only seem to run"
+    )
+    made.add_argument(
+        "--contain",
+        choices=CONTAINMENTS,
+        default="auto",
+        help="what keeps a pod's processes from yours: Linux namespaces, or that its commands are played; "
+        "auto (default) takes namespaces where this machine allows them",
     )
     made.add_argument("--keep", type=Path, metavar="DIR", help="keep the members' disks here")
     made.add_argument("--write-kubeconfig", type=Path, metavar="FILE", help="write the cluster's kubeconfig here")
@@ -90,7 +97,12 @@ async def serve(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> None:
     begun = asyncio.get_running_loop().time()
     cluster = DemoCluster(
-        nodes=options.nodes, members=options.members, sleeping=options.sleeping, keep=options.keep, on_progress=say
+        nodes=options.nodes,
+        members=options.members,
+        sleeping=options.sleeping,
+        contain=options.contain,
+        keep=options.keep,
+        on_progress=say,
     )
     async with cluster:
         if options.write_kubeconfig:
@@ -136,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.breaking:
             return breaking(options)
         return asyncio.run(serve(options))
-    except (MissingSoftware, NoAddress, FolderInUse, NotARehearsal) as why:
+    except (MissingSoftware, NoAddress, NotContained, FolderInUse, NotARehearsal) as why:
         sys.stderr.write(f"zktui demo: {why}\n")
         return 2
 

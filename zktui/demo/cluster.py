@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from zktui.demo import control, zookeeper
+from zktui.demo import control, namespaces, zookeeper
 from zktui.demo.container_runner import Host
 from zktui.demo.control import CONTEXT
 from zktui.demo.controllers.base import Controller
@@ -29,6 +29,7 @@ from zktui.demo.events import EventRecorder
 from zktui.demo.faults import Faults
 from zktui.demo.fieldmanager import LAST_APPLIED, Manager
 from zktui.demo.kubelet import Kubelet
+from zktui.demo.namespaces import Namespaces
 from zktui.demo.network import Network
 from zktui.demo.objects import Object, is_ready
 from zktui.demo.process import ProcessGuard
@@ -41,7 +42,14 @@ from zktui.demo.store import Store
 CLIENT_SIDE = "kubectl-client-side-apply"
 """How kubectl signs an ``apply`` that is not server-side; it takes such fields over when it applies there."""
 
+CONTAINMENTS = ("auto", "namespaces", "emulation")
+"""How pods are kept from the machine's other processes; ``auto`` takes namespaces where they are allowed."""
+
 NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE)
+
+
+class NotContained(Exception):
+    """Namespaces were asked for and are not to be had; the message says why."""
 
 
 def manifest() -> list[Object]:
@@ -78,9 +86,9 @@ class DemoCluster:
 
     ``keep`` is a folder for the members' disks, which then outlive the cluster and are found again by the next
     one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster; ``sleeping`` pods only seem
-    to run. ``on_progress`` gets
-    lines for people. Entering raises :class:`~zktui.demo.zookeeper.MissingSoftware`,
-    :class:`~zktui.demo.network.NoAddress` or :class:`~zktui.demo.state_folder.FolderInUse` before anything runs.
+    to run. ``contain`` is one of :data:`CONTAINMENTS`. ``on_progress`` gets lines for people. Entering raises
+    :class:`~zktui.demo.zookeeper.MissingSoftware`, :class:`~zktui.demo.network.NoAddress`, :class:`NotContained` or
+    :class:`~zktui.demo.state_folder.FolderInUse` before anything runs.
     """
 
     def __init__(
@@ -89,12 +97,13 @@ class DemoCluster:
         nodes: int = 4,
         members: int = 3,
         sleeping: int = 0,
+        contain: str = "auto",
         keep: Path | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
         self.store = Store()
         self._nodes, self._members, self._keep, self._say = nodes, members, keep, on_progress or _quiet
-        self._sleeping = sleeping
+        self._sleeping, self._contain = sleeping, contain
         self._loops: list[asyncio.Task[None]] = []
         self._state: StateFolder | None = None
         self._guard = ProcessGuard()
@@ -142,7 +151,8 @@ class DemoCluster:
         root = self._state.path
         self._network = Network(root / "run")
         events = EventRecorder(self.store)
-        host = Host(self.store, events, self._network, self._guard, distribution, root)
+        spaces = await self._namespaces(root, distribution)
+        host = Host(self.store, events, self._network, self._guard, distribution, root, spaces)
         self._kubelet = Kubelet(host)
         self._server = ApiServer(self.store, self._kubelet)
         self._populate(self._network)
@@ -165,6 +175,20 @@ class DemoCluster:
         self._server.control = control.handler(self._faults)
         await self._server.start()
         self._say(f"Kubernetes API on {self._server.url}, {self._nodes} nodes")
+
+    async def _namespaces(self, root: Path, distribution: zookeeper.Distribution) -> Namespaces | None:
+        """What pods are contained by, told to the person who starts the cluster; None for emulation."""
+        found: Namespaces | str = "as asked for"
+        if self._contain != "emulation":
+            needed = [distribution.java, Path(distribution.classpath.removesuffix("*"))]
+            found = await namespaces.find(self._guard, root, needed)
+        if isinstance(found, Namespaces):
+            self._say("pods are contained by Linux namespaces")
+            return found
+        if self._contain == "namespaces":
+            raise NotContained(f"this machine does not let pods run in namespaces of their own: {found}")
+        self._say(f"pods are contained by emulation of their commands ({found})")
+        return None
 
     def _populate(self, network: Network) -> None:
         """What a fresh cluster holds, and the ensemble."""

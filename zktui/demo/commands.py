@@ -1,13 +1,15 @@
 """What ``kubectl exec`` can run in a container of the rehearsal cluster.
 
-A container here is a process and some folders, with no file system or process table of its own, so commands are
-answered from what the container would see. ``zkCli.sh`` is ZooKeeper's real client. Anything else ends as it
-does in a container that lacks the program. Nothing a user types is ever run by the shell of this machine.
+A container here has no file system of its own but some folders, so commands are answered from what it would see.
+With namespaces (:mod:`zktui.demo.namespaces`) those that look at processes and signal them are real, and are so for
+the container's processes alone; without, they are answered too. ``zkCli.sh`` is ZooKeeper's real client. Anything
+else ends as it does in a container that lacks the program. Nothing a user types is ever run by this machine's shell.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import stat
 import time
@@ -17,12 +19,13 @@ from pathlib import Path, PurePosixPath
 
 from zktui.demo import four_letter, programs
 from zktui.demo.container import Answer, Container
+from zktui.demo.namespaces import ENVIRONMENT, PROGRAMS
 from zktui.demo.network import own_name
 from zktui.demo.process import Child
 from zktui.demo.runtime import CannotStart, ExecProcess
 from zktui.demo.server_config import BadCommand, unwrap
 
-CLI_JVM = ("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+CLI_JVM = ("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData")
 CLI_LOGBACK = (
     '<configuration><appender name="E" class="ch.qos.logback.core.ConsoleAppender"><target>System.err</target>'
     "<encoder><pattern>%d{ISO8601} - %-5p [%t:%C{1}@%L] - %m%n</pattern></encoder></appender>"
@@ -42,6 +45,8 @@ async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes]
     if name == "zkCli.sh":
         return await _zk_cli(container, words[1:], stdin)
     command = COMMANDS.get(name) if _is_there(container, words) else None
+    if container.namespaces is not None and name in PROGRAMS and shutil.which(name):
+        return Spawned(await container.start([name, *words[1:]], stdin=stdin is not None, env=ENVIRONMENT), stdin)
     if name in ("sh", "bash"):
         return Answered(Answer(err=f"{name}: the rehearsal cluster's shell only runs {name} -c COMMAND\n", code=2))
     if command is None and argv == words:
@@ -130,7 +135,7 @@ async def _zk_cli(container: Container, args: list[str], stdin: AsyncIterator[by
         args = [*args[:place], local, *args[place + 1 :]]
     else:
         args = ["-server", server, *args]
-    process = await container.guard.start(
+    process = await container.start(
         [
             str(container.distribution.java),
             *CLI_JVM,
@@ -142,7 +147,6 @@ async def _zk_cli(container: Container, args: list[str], stdin: AsyncIterator[by
             *args,
         ],
         stdin=stdin is not None,
-        merge=False,
     )
     return Spawned(process, stdin)
 
@@ -267,6 +271,8 @@ async def _pkill(container: Container, args: list[str]) -> Answer:
         number, args = found[0], args[1:]
     if args != ["java"] or container.server is None or not container.main.running:
         return Answer(code=1)
+    if number in (signal.SIGKILL, signal.SIGSTOP) and programs.processes_of(container)[1] == "java":
+        return Answer()  # the kernel keeps a process 1 from these when they come from its own container
     container.main.signal(number)
     return Answer()
 

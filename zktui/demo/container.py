@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zktui.demo.namespaces import Namespaces
 from zktui.demo.objects import Object, child
 from zktui.demo.process import Child, ProcessGuard
 from zktui.demo.server_config import ServerConfig
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
 
-NAMES = {0: "root", 1000: "zookeeper"}
-"""Users and groups that the official image knows by name."""
-
 
 @dataclass(frozen=True)
 class Container:
-    """A running container, as a command in it sees it. ``server`` is None where no ZooKeeper runs."""
+    """A running container, as a command in it sees it. ``server`` is None where no ZooKeeper runs.
+
+    Without ``namespaces`` its processes are like any others of this machine, and only we tell them apart.
+    """
 
     pod: Object
     spec: Object
@@ -29,23 +31,31 @@ class Container:
     started: float
     distribution: Distribution
     guard: ProcessGuard
+    namespaces: Namespaces | None = None
+
+    async def start(self, command: Sequence[str], *, stdin: bool = False, env: dict[str, str] | None = None) -> Child:
+        """Start a program of this machine beside the container's process 1, its error output apart. Raises OSError."""
+        if self.namespaces is not None and self.main.first is not None:
+            command = self.namespaces.enter(self.main.first, command)
+        return await self.guard.start(command, stdin=stdin, merge=False, env=env)
 
     @property
     def user(self) -> int:
-        """Whom its processes run as: the container's own security context, else the pod's, else root."""
-        return self._security("runAsUser")
+        return runs_as(self.pod, self.spec)[0]
 
     @property
     def group(self) -> int:
-        return self._security("runAsGroup")
-
-    def _security(self, name: str) -> int:
-        own, pods = child(self.spec, "securityContext"), child(self.pod, "spec", "securityContext")
-        return int(own.get(name, pods.get(name, 0)))
+        return runs_as(self.pod, self.spec)[1]
 
     @property
     def client_port(self) -> int:
         return self.server.client_port if self.server else 2181
+
+
+def runs_as(pod: Object, spec: Object) -> tuple[int, int]:
+    """User and group of its processes: by the container's own security context, else the pod's, else root."""
+    given = {**child(pod, "spec", "securityContext"), **child(spec, "securityContext")}
+    return int(given.get("runAsUser", 0)), int(given.get("runAsGroup", 0))
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from zktui.demo.container import Container
+from zktui.demo.container import Container, runs_as
 from zktui.demo.container_log import ContainerLog
 from zktui.demo.events import EventRecorder
 from zktui.demo.names import now
+from zktui.demo.namespaces import Namespaces
 from zktui.demo.network import Network
-from zktui.demo.objects import Object, child, meta, name_of, namespace_of
+from zktui.demo.objects import Object, child, children, meta, name_of, namespace_of
 from zktui.demo.probes import probe
 from zktui.demo.process import Child, ProcessGuard
 from zktui.demo.server_config import (
     BadCommand,
     Launch,
     ServerConfig,
+    command_line,
     command_words,
     is_zookeeper,
     keeps_its_shell,
@@ -49,6 +51,7 @@ class Host:
     guard: ProcessGuard
     distribution: Distribution
     root: Path
+    namespaces: Namespaces | None = None
 
 
 class MissingImage(Exception):
@@ -203,15 +206,8 @@ class ContainerRunner:
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not ended.done():
-            main.ask_to_end()
-            while not ended.done():
-                # stop() may shorten the grace while we wait.
-                left = self._deadline - time.monotonic()
-                if left <= 0:
-                    main.signal(signal.SIGKILL)
-                await asyncio.wait({ended}, timeout=min(max(left, 0.05), 0.25))
-        return await ended
+        # stop() may shorten the grace while we wait.
+        return await (ended if ended.done() else main.end_by(lambda: self._deadline))
 
     async def _copy(self, main: Child, log: ContainerLog) -> None:
         async for line in main.lines():
@@ -236,8 +232,7 @@ class ContainerRunner:
             command = ["sh", "-c", 'echo "$0" >&2; exit 2', str(why)]
         self._event("Pulled", f'Container image "{self.spec.get("image")}" already present on machine')
         self._turn_log()
-        deaf = server is not None and keeps_its_shell(self.spec)
-        main = await self._host.guard.start(command, cwd=self._files.folder, deaf=deaf)
+        main = await self._start_process(command, server)
         self._id = f"rehearsal://{uuid.uuid4().hex}"
         self._event("Created", "Container created")
         self.running = Container(
@@ -251,8 +246,23 @@ class ContainerRunner:
             started=time.time(),
             distribution=self._host.distribution,
             guard=self._host.guard,
+            namespaces=self._host.namespaces,
         )
         return main
+
+    async def _start_process(self, command: list[str], server: ServerConfig | None) -> Child:
+        """The process, in namespaces of its own where there are any; a shell that stays before it comes along there."""
+        shell = [*children(self.spec, "command"), *children(self.spec, "args")] if keeps_its_shell(self.spec) else []
+        spaces, folder = self._host.namespaces, self._files.folder
+        if spaces is None:
+            return await self._host.guard.start(command, cwd=folder, deaf=server is not None and bool(shell))
+        user, group = runs_as(self._pod, self.spec)
+        if server is None:
+            contained = spaces.contain(command, user, group)
+        else:
+            private, title = self._files.private(self.spec), command_line(server, self.spec)
+            contained = spaces.contain_server(command, title, shell, private, user, group)
+        return await self._host.guard.start(contained, cwd=folder, contained=True)
 
     def _command(self) -> tuple[list[str], ServerConfig | None]:
         words = command_words(self.spec)
@@ -266,8 +276,12 @@ class ContainerRunner:
         if (program == "sleep" and len(words) == 2) or (not words and image.startswith("pause")):
             seconds = words[1] if words else str(2**31 - 1)
             # Process 1 of a container has no default signal handlers: sleep ends at SIGKILL, pause at SIGTERM.
-            ignoring = "trap '' TERM; " if program == "sleep" else ""
-            return ["sh", "-c", f'{ignoring}exec "$0" "$1"', shutil.which("sleep") or "/bin/sleep", seconds], None
+            ignoring, ending = (
+                """trap '' TERM; exec "$0" "$1\"""",
+                """trap 'kill $!; exit 0' TERM; "$0" "$1" & wait $!""",
+            )
+            script = ignoring if program == "sleep" else ending
+            return ["sh", "-c", script, shutil.which("sleep") or "/bin/sleep", seconds], None
         raise MissingImage("the rehearsal cluster runs start-zookeeper, sleep and pause, and has no other images")
 
     def _turn_log(self) -> None:

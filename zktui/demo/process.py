@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 LINE_LIMIT = 1 << 20
 """Bytes of one line of output; a longer one is cut in pieces, as container runtimes do (at 16 KiB)."""
+
+AGAIN = 0.25
+"""Seconds until a container is asked again to end."""
 
 GUARD = """
 import os, signal, sys
@@ -43,6 +47,14 @@ def _die_with(parent: int) -> None:
             os._exit(128 + signal.SIGKILL)
 
 
+def children_of(pid: int) -> list[int]:
+    """The numbers of its child processes, the oldest first; none where the kernel does not tell them."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 class ProcessGuard:
     """Starts children and remembers them. One for each rehearsal cluster; :meth:`close` kills what is left."""
 
@@ -59,11 +71,13 @@ class ProcessGuard:
         stdin: bool = False,
         merge: bool = True,
         deaf: bool = False,
+        contained: bool = False,
     ) -> Child:
         """Start ``command`` in a session of its own, so that a terminal's Ctrl-C reaches us and not it.
 
         ``merge`` sends stderr along stdout. ``deaf`` is for what runs behind a process 1 that passes no SIGTERM on:
-        asked to end it does nothing. Raises OSError when the program can't be started.
+        asked to end it does nothing. ``contained`` says that ``command`` only waits for a process 1 of its own
+        (:mod:`zktui.demo.namespaces`). Raises OSError when the program can't be started.
         """
         parent = os.getpid()
         process = await asyncio.create_subprocess_exec(
@@ -77,7 +91,7 @@ class ProcessGuard:
             preexec_fn=(lambda: _die_with(parent)) if LINUX else None,
             limit=LINE_LIMIT,
         )
-        child = Child(process, self._forget, deaf)
+        child = Child(process, self._forget, deaf, contained)
         self._children.add(child)
         self._tell("+", child)
         return child
@@ -94,7 +108,7 @@ class ProcessGuard:
                 [sys.executable, "-c", GUARD], stdin=subprocess.PIPE, text=True, start_new_session=True
             )
         assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{sign}{child.pid}\n")
+        self._guard.stdin.write(f"{sign}{child.session}\n")
         self._guard.stdin.flush()
 
     async def close(self) -> None:
@@ -110,9 +124,9 @@ class ProcessGuard:
 class Child:
     """A running child. It is waited for from the start, so a dead one never stays as a zombie."""
 
-    def __init__(self, process: Process, gone: Callable[[Child], None], deaf: bool = False) -> None:
+    def __init__(self, process: Process, gone: Callable[[Child], None], deaf: bool, contained: bool) -> None:
         self._process = process
-        self._deaf = deaf
+        self._deaf, self._contained = deaf, contained
         self._gone = gone
         self._waiter = asyncio.ensure_future(self._wait())
 
@@ -122,8 +136,24 @@ class Child:
         return code if code >= 0 else 128 - code
 
     @property
-    def pid(self) -> int:
+    def session(self) -> int:
+        """The number of its session and process group: that of the process we started."""
         return self._process.pid
+
+    @property
+    def first(self) -> int | None:
+        """The container's process 1, by the number that it has for us; None before it is there and after its end."""
+        if not self._contained:
+            return self.session
+        return next(iter(children_of(self.session)), None)
+
+    @property
+    def pid(self) -> int:
+        """The process that does the work: behind a shell that only waits for it, the one it waits for."""
+        found = self.session
+        while self._contained and (below := children_of(found)):
+            found = below[0]
+        return found
 
     @property
     def running(self) -> bool:
@@ -134,27 +164,37 @@ class Child:
         return await asyncio.shield(self._waiter)
 
     def signal(self, number: int) -> None:
-        """Send a signal; nothing happens when the child has ended."""
+        """Send a signal to the process that does the work; nothing happens when it has ended."""
+        if number != signal.SIGKILL:
+            self._send(os.kill, self.pid, number)
+        elif self._contained and self.first is not None:
+            self._send(os.kill, self.first, number)  # the kernel ends all in its namespace, and who waits reaps it
+        else:
+            self._send(os.killpg, self.session, number)  # and whatever it started: nobody else would end that
+
+    def _send(self, send: Callable[[int, int], None], where: int, number: int) -> None:
         if self.running:
             with contextlib.suppress(ProcessLookupError):
-                if number == signal.SIGKILL:
-                    os.killpg(self.pid, number)  # and whatever it started: nobody else would end that
-                else:
-                    self._process.send_signal(number)
+                send(where, number)
 
     def ask_to_end(self) -> None:
         """SIGTERM to the container's process 1."""
-        if not self._deaf:
-            self.signal(signal.SIGTERM)
+        if not self._deaf and self.first is not None:
+            self._send(os.kill, self.first, signal.SIGTERM)
 
     async def stop(self, grace: float) -> int:
         """Ask it to end, and SIGKILL after ``grace`` seconds; returns the exit code."""
-        self.ask_to_end()
-        try:
-            return await asyncio.wait_for(self.wait(), grace)
-        except TimeoutError:
-            self.signal(signal.SIGKILL)
-            return await self.wait()
+        deadline = time.monotonic() + grace
+        return await self.end_by(lambda: deadline)
+
+    async def end_by(self, deadline: Callable[[], float]) -> int:
+        """The same by a monotonic time that may still change; returns the exit code."""
+        while (left := deadline() - time.monotonic()) > 0 and not self._waiter.done():
+            # More than once: a process 1 does not hear it before it has set itself up to, and a JVM takes its time.
+            self.ask_to_end()
+            await asyncio.wait({self._waiter}, timeout=min(left, AGAIN))
+        self.signal(signal.SIGKILL)
+        return await self.wait()
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Lines of the output without their ends, until it closes."""

@@ -10,12 +10,12 @@ import shutil
 import time
 from pathlib import Path
 
-from zktui.demo.container import NAMES, Answer, Container
+from zktui.demo.container import Answer, Container
+from zktui.demo.namespaces import NAMES
 from zktui.demo.network import own_name
 from zktui.demo.objects import child, children
-from zktui.demo.server_config import FLAG_VARIABLES, keeps_its_shell
+from zktui.demo.server_config import command_line, keeps_its_shell
 
-CLASSPATH = "/apache-zookeeper-bin/lib/*"
 SIZE = 1127
 """Pages that a process is said to have: that of a small shell."""
 
@@ -124,7 +124,7 @@ async def ps(container: Container, args: list[str]) -> Answer:
     commands = {"sleep": "sleep"}
     if container.server is not None:
         shell = " ".join([*children(container.spec, "command"), *children(container.spec, "args")])
-        commands = {"java": _java(container), "sh": shell}
+        commands = {"java": command_line(container.server, container.spec), "sh": shell}
     found = [(pid, 0 if pid == 1 else 1, begun, commands[name]) for pid, name in processes_of(container).items()]
     found.append((42, 0, now, " ".join(["ps", *args])))
     name = NAMES.get(container.user, str(container.user))
@@ -139,30 +139,3 @@ async def ps(container: Container, args: list[str]) -> Answer:
     lines = [f"{'UID':<8} {'PID':>7} {'PPID':>7}  C STIME TTY          TIME CMD"]
     lines += [f"{user:<8} {pid:>7} {parent:>7}  0 {at} ?        00:00:00 {what}" for pid, parent, at, what in found]
     return Answer("\n".join(lines) + "\n")
-
-
-def _java(container: Container) -> str:
-    """The command line that zkServer.sh makes of the start script's flags. JAVA_TOOL_OPTIONS is not on it."""
-    assert container.server is not None
-    flags = container.server.flags
-    given = {str(v.get("name")): str(v.get("value") or "") for v in children(container.spec, "env")}
-    options = [word for name in FLAG_VARIABLES[:2] for word in given.get(name, "").split()]
-    conf = flags["conf_dir"]
-    return " ".join(
-        [
-            "java",
-            f"-Xmx{_mebibytes(flags['heap'])}m",
-            *options,
-            "-Dzookeeper.log.dir=/logs",
-            f"-cp {conf}:{CLASSPATH}",
-            f"org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg",
-        ]
-    )
-
-
-def _mebibytes(heap: str) -> str:
-    """``512M`` and ``2G`` in MiB, as the start script has numfmt do it; what is no size as it stands."""
-    number, unit = heap[:-1], heap[-1:].upper()
-    if unit in ("M", "G") and number.isdigit():
-        return str(int(number) * (1024 if unit == "G" else 1))
-    return heap

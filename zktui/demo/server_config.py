@@ -41,8 +41,20 @@ DEFAULTS = {
 """The script's flags. ``commands_whitelist`` is our manifest's own: the tutorial's image (ZooKeeper 3.4) knows no
 whitelist and answers every four-letter word, and so does a server here without the flag."""
 
-JVM = ("-Xms16m", "-Xmx96m", "-Xss256k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-"""Small instead of the flag ``--heap``: a whole ensemble shares one machine. About 75 MB of memory each."""
+JVM = (
+    "-Xms16m",
+    "-Xmx96m",
+    "-Xss256k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-XX:-UsePerfData",
+)
+"""Small instead of the flag ``--heap``: a whole ensemble shares one machine. About 75 MB of memory each. The JVM's
+own files on its work are named by its user and process number, which several pods have alike."""
+
+CLASSPATH = "/apache-zookeeper-bin/lib/*"
+"""Where the official image has ZooKeeper."""
 
 FLAG_VARIABLES = ("JVMFLAGS", "SERVER_JVMFLAGS", "JAVA_TOOL_OPTIONS")
 LOGBACK = """<configuration>
@@ -115,6 +127,31 @@ class ServerConfig:
         return "\n".join(lines) + "\n"
 
 
+def command_line(config: ServerConfig, container: Object) -> str:
+    """The JVM's, as zkServer.sh makes it of the start script's flags. JAVA_TOOL_OPTIONS is not on it."""
+    given = {str(v.get("name")): str(v.get("value") or "") for v in children(container, "env")}
+    options = [word for name in FLAG_VARIABLES[:2] for word in given.get(name, "").split()]
+    conf = config.flags["conf_dir"]
+    return " ".join(
+        [
+            "java",
+            f"-Xmx{_mebibytes(config.flags['heap'])}m",
+            *options,
+            "-Dzookeeper.log.dir=/logs",
+            f"-cp {conf}:{CLASSPATH}",
+            f"org.apache.zookeeper.server.quorum.QuorumPeerMain {conf}/zoo.cfg",
+        ]
+    )
+
+
+def _mebibytes(heap: str) -> str:
+    """``512M`` and ``2G`` in MiB, as the start script has numfmt do it; what is no size as it stands."""
+    number, unit = heap[:-1], heap[-1:].upper()
+    if unit in ("M", "G") and number.isdigit():
+        return str(int(number) * (1024 if unit == "G" else 1))
+    return heap
+
+
 def command_words(container: Object) -> list[str]:
     """The words that the container runs, ``sh -c "…"`` unwrapped."""
     return unwrap([*children(container, "command"), *children(container, "args")])
@@ -184,7 +221,7 @@ class Launch:
         """Write zoo.cfg and myid where the container would see them, and what our JVM reads instead."""
         flags = self.config.flags
         data, logs = self._inside(flags["data_dir"]), self._inside(flags["data_log_dir"])
-        conf, ours = self._inside(flags["conf_dir"]), self._private()
+        conf, ours = self._inside(flags["conf_dir"]), self.files.private(self.container)
         for folder in (data, logs, conf, ours):
             folder.mkdir(parents=True, exist_ok=True)
         (data / "myid").write_text(f"{self.config.myid}\n")
@@ -195,9 +232,6 @@ class Launch:
             path = self._inside(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text.format(level=flags["log_level"]) if text is LOG4J else text)
-
-    def _private(self) -> Path:
-        return self.files.folder / "server" / self.container["name"]
 
     def _real_cfg(self, data: Path, logs: Path) -> str:
         """zoo.cfg with the folders' places on this machine, listening on the pod's address only."""
@@ -221,7 +255,7 @@ class Launch:
             "-cp",
             distribution.classpath,
             "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-            str(self._private() / "zoo.cfg"),
+            str(self.files.private(self.container) / "zoo.cfg"),
         ]
 
     def _manifest_flags(self) -> list[str]:

@@ -78,6 +78,10 @@ class PodFiles:
         """The container's own writable layer."""
         return self.folder / "rootfs" / container["name"]
 
+    def private(self, container: Object) -> Path:
+        """For what no container sees: what its server really reads."""
+        return self.folder / "server" / container["name"]
+
     def renew(self, container: Object) -> None:
         """A started container gets a fresh writable layer."""
         shutil.rmtree(self.scratch(container), ignore_errors=True)

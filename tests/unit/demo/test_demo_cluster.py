@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,14 @@ import yaml
 
 from zktui.demo import zookeeper
 from zktui.demo.cluster import DemoCluster, manifest
+from zktui.demo.eviction import evict
 from zktui.demo.objects import is_ready
+from zktui.demo.requests import DeleteOptions
 from zktui.demo.resources import BY_KIND
 from zktui.demo.zookeeper import Distribution
 
 DEADLINE = 20.0
+CONTAINER = {"containers": [{"name": "c", "image": "busybox:1", "command": ["sleep", "600"]}]}
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +75,26 @@ async def test_a_failure_while_starting_leaves_nothing_behind(tmp_path: Path, mo
         async with DemoCluster():
             pass
     assert _clusters(tmp_path) == []
+
+
+async def test_pods_asleep_are_looked_at_drained_and_have_no_processes():
+    async with DemoCluster(nodes=260, members=0, sleeping=1000) as cluster:
+        pods = cluster.store.list("pods", "sleeping")[0]
+        assert len(pods) == 1000 and all(map(is_ready, pods))
+        on_nodes = Counter(pod["spec"]["nodeName"] for pod in pods)
+        assert on_nodes == {f"node-{number}": 100 for number in range(251, 261)}, "where no real pod would go"
+        name, node = pods[0]["metadata"]["name"], pods[0]["spec"]["nodeName"]
+        evict(cluster.store, "sleeping", name, DeleteOptions())
+        await until(lambda: cluster.store.find("pods", "sleeping", name) is None)
+        cluster.store.create("pods", {"metadata": {"name": "real"}, "spec": CONTAINER})
+        await until(lambda: cluster.store.get("pods", "default", "real")["spec"].get("nodeName"))
+        assert cluster.store.get("pods", "default", "real")["spec"]["nodeName"] != node
+
+
+async def until(met: Callable[[], object]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not met():  # noqa: ASYNC110 - a test looks from outside
+            await asyncio.sleep(0.01)
 
 
 def _clusters(folder: Path) -> list[Path]:
