@@ -414,6 +414,12 @@ def test_a_review_shows_order_reasons_findings_and_what_would_unblock(narrow: bo
     assert "waits for uncordon" in text
     assert "node-1: anti-affinity: zk-0 is there" in text
     assert "1 evicted, 1 stay, 1 refused" in text
+    told = text[text.index(" Other pods") :].splitlines()[1:4]
+    assert [line.split() for line in told] == [
+        ["node-3", "refused", "web-0"],
+        ["evicted", "web-1"],
+        ["stay", "proxy-x1"],
+    ]
     assert "1 → 0" in text
     assert "ignore-daemonsets" in text
 

@@ -65,6 +65,7 @@ class Page(LineView):
         self._lines: list[Content] = []
         self._starts: list[int] = []
         self._width = 0
+        self._title = ""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -74,6 +75,12 @@ class Page(LineView):
     def text(self) -> str:
         """What the page says, unwrapped; a row on each line."""
         return "\n".join(item.head.plain + item.body.plain for item in self._rows)
+
+    def entitle(self, title: str) -> None:
+        """Raw text for the border. Textual draws the whole widget anew for each title that it is given."""
+        if title != self._title:
+            self._title = title
+            self.border_title = content(title)
 
     def show(self, rows: Iterable[Row]) -> None:
         """Show these rows instead. Nothing is drawn when they say the same as before."""
@@ -108,13 +115,24 @@ class Page(LineView):
         if width != self._width:
             kept, self._width = 0, width
         kept = min(kept, len(self._starts))
-        del self._lines[self._starts[kept] if kept < len(self._starts) else len(self._lines) :]
+        first = self._starts[kept] if kept < len(self._starts) else len(self._lines)
+        before = self._lines[first:]
+        del self._lines[first:]
         del self._starts[kept:]
         for item in self._rows[kept:]:
             self._starts.append(len(self._lines))
             self._lines += wrapped(item, width)
         self.virtual_size = Size(width, len(self._lines))
-        self.refresh()
+        self._redraw(first, before)
+
+    def _redraw(self, first: int, before: Sequence[Content]) -> None:
+        """Those in view of the lines from number `first` on that are not as they were `before`."""
+        now, top = self._lines[first:], self.scroll_offset.y
+        for number in range(max(first, top), top + self.size.height):
+            at = number - first
+            old, new = (lines[at] if at < len(lines) else EMPTY for lines in (before, now))
+            if not old.is_same(new):
+                self.refresh_line(number)
 
     def _keep_in_view(self) -> None:
         if self._follow:

@@ -71,6 +71,7 @@ class Band(Vertical):
         self.answer = Answer(Light.IDLE, "…", "", "")
         self.safety: Safety | None = None
         """What is said of the ensemble; None where only a word is said, as in a review."""
+        self._figures: tuple[tuple[Piece, ...], ...] = ()
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="glance"):
@@ -105,6 +106,11 @@ class Band(Vertical):
         said.update(Content("\n").join([word, sentence]))
 
     def _set_figures(self, figures: Sequence[Sequence[Piece]]) -> None:
+        """Each update is a new layout of the whole screen: only what has changed is one."""
+        told = tuple(tuple(line) for line in figures)
+        if told == self._figures:
+            return
+        self._figures = told
         self.query_one("#figures", Static).update(Content("\n").join([content(*line) for line in figures]))
         joined: list[Piece] = []
         for line in figures:

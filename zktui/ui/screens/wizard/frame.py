@@ -46,6 +46,7 @@ class WizardScreen(Fed, Screen[T]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._said: tuple[Piece, ...] = ()
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="title"):
@@ -83,7 +84,9 @@ class WizardScreen(Fed, Screen[T]):
             if here or not self.narrow:
                 stages.append(Piece(f"{number + 1} {stage} ", Tone.STRONG if here else Tone.DIM))
                 stages.append(Piece("› " if number < len(STAGES) - 1 and not self.narrow else "", Tone.DIM))
-        self.query_one("#what", Static).update(content(*stages, *pieces))
+        if (said := (*stages, *pieces)) != self._said:
+            self._said = said
+            self.query_one("#what", Static).update(content(*said))
 
     def _where(self) -> Content:
         place = self.session.place

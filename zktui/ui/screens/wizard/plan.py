@@ -76,6 +76,8 @@ def rows(plan: Plan, narrow: bool) -> list[Row]:
         lines += [row("     ", [Piece(f"{name}: {why}", Tone.DIM)]) for name, why in member.landing.why]
     if nowhere:
         lines.append(BLANK)
+    if each := verdicts(plan.nodes):
+        lines += [row([Piece(" Other pods", Tone.STRONG)]), *each, BLANK]
     if feel := who_feels_it(plan):
         lines += [row([Piece(" Who feels it", Tone.STRONG)]), *feel, BLANK]
     if plan.steps:
@@ -114,6 +116,27 @@ def _budget(member: PlannedMember) -> Piece:
     if allowed is None:
         return Piece("none", Tone.WAITING)
     return Piece(f"{allowed} → {max(0, allowed - 1)}", Tone.SAFE if allowed else Tone.BLOCKED)
+
+
+VERDICTS = (
+    (Verdict.REFUSE, "refused", Tone.BLOCKED),
+    (Verdict.EVICT, "evicted", Tone.PLAIN),
+    (Verdict.STAY, "stay", Tone.DIM),
+)
+
+
+def verdicts(nodes: Sequence[NodePlan]) -> list[Row]:
+    """What becomes of each pod that is no member, by name; why stands among the findings."""
+    cells: list[list[Cell]] = []
+    for node in nodes:
+        first = node.name
+        for verdict, word, tone in VERDICTS:
+            names = [other.pod.name for other in node.others if other.verdict is verdict]
+            if names:
+                cells.append([Piece(f"   {first}"), Piece(word, tone), Piece(", ".join(names), tone)])
+                first = ""
+    # The names wrap beside what stands before them.
+    return [row(line[:-1], line[-1:]) for line in table(cells)]
 
 
 def _others(node: NodePlan) -> str:

@@ -179,7 +179,7 @@ class RunScreen(WizardScreen[None]):
         page = self.query_one(f"#{name}", Page)
         page.show(lines)
         if title:
-            page.border_title = content(title)
+            page.entitle(title)
 
     def _budget(self, run: Run, view: EnsembleView | None, now: float) -> None:
         page = self.query_one("#chart", Page)
@@ -328,5 +328,5 @@ class RunScreen(WizardScreen[None]):
 
 def _page(name: str, title: str, *, follow: bool = False) -> Page:
     page = Page(id=name, follow=follow)
-    page.border_title = title
+    page.entitle(title)
     return page
