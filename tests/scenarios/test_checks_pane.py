@@ -11,7 +11,7 @@ import pytest
 from tests.scenarios.api import Api
 from tests.scenarios.keys import Terminal
 from tests.scenarios.play import whole
-from tests.scenarios.stage import Stage, has
+from tests.scenarios.stage import Stage, eventually, has
 from tests.scenarios.test_tutorial_nodes import homes, nodes_with, spares
 
 
@@ -48,6 +48,7 @@ def test_by_keys(stage: Stage, api: Api, folder: Path) -> None:
         terminal.type("Run checks: 10")
         terminal.wait("zktui check 10")
         terminal.press("Enter")
+        eventually("the palette to close", lambda: "zktui check 10" not in terminal.screen(), 30.0)
         terminal.wait("looked at")
         terminal.press("?")
         terminal.wait("Keys and marks")
