@@ -10,7 +10,7 @@ from zktui.maintenance.cordoning import watch_ahead
 from zktui.maintenance.exposure import watch_quorum
 from zktui.maintenance.facts import Facts
 from zktui.maintenance.gates import lacks
-from zktui.maintenance.model import JsonValue, NodeStep, PodRun, PodStep
+from zktui.maintenance.model import RUN_ANNOTATION, JsonValue, NodeStep, PodRun, PodStep
 from zktui.maintenance.state import LEFT, Good, Turn, gone_words, node_seen, pod_seen, vanished
 from zktui.maintenance.strangers import watch_foreign
 from zktui.maintenance.survey import POLL_TIMEOUT
@@ -137,7 +137,10 @@ def _watch_cordon(turn: Turn) -> None:
     if seen is None or node.step in (NodeStep.CLAIM, NodeStep.CORDON):
         return
     if seen.uid == node.uid and not seen.unschedulable:
-        turn.say("note", f"{node.name} was uncordoned by someone else")
+        # Ours takes the run's id off in the same request; kubectl uncordon leaves it there.
+        ours = node.step is NodeStep.UNCORDON and turn.state.cordon_tries and RUN_ANNOTATION not in seen.annotations
+        who = "as this run has asked: the answer was lost" if ours else "by someone else"
+        turn.say("note", f"{node.name} was uncordoned {who}")
         turn.set_node(cordoned_by_us=False)
 
 

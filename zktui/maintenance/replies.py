@@ -9,7 +9,8 @@ from typing import Any
 
 from zktui.core.ports import Answer, Evicted, Refused, Reply
 
-_WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied')
+_DENIED = re.compile(r"""admission webhook "([^"]+)" denied|ValidatingAdmissionPolicy '([^']+)' .*denied request""")
+"""Whatever the code: a webhook chooses its own (400 to 599), and a policy's is 422, 403, 413 or 401."""
 HINT = 10.0
 """Seconds: the server's own hint after a budget's refusal; it is 0 when the status is not current."""
 
@@ -37,7 +38,7 @@ class Outcome(enum.StrEnum):
     THROTTLED = "throttled"
     """429 by anything else: wait for as long as it says."""
     HELD = "held"
-    """Refused with a cause, or by an admission webhook: told as it is, tried again later."""
+    """Refused with a cause, or by an admission webhook or policy: told as it is, tried again later."""
     FORBIDDEN = "forbidden"
     """A permission is missing."""
     BROKEN = "broken"
@@ -71,6 +72,10 @@ def judge_reply(reply: Reply[Evicted], tries: int) -> Judged:
 def _judge_refusal(reply: Refused, backoff: float) -> Judged:
     causes = "; ".join(f"{cause.message or cause.reason}" for cause in reply.causes)
     words = f"{reply.code}, {reply.message}{' ' + causes if causes and causes not in reply.message else ''}"
+    denied = _DENIED.search(reply.message)
+    if denied is not None:
+        asked = reply.retry_after if reply.code == 429 else None
+        return Judged(Outcome.HELD, f"denied by {denied[1] or denied[2]}: {words}", asked or 3 * HINT)
     match reply.code:
         case 404:
             return Judged(Outcome.GONE, words, 2.0)
@@ -82,8 +87,6 @@ def _judge_refusal(reply: Refused, backoff: float) -> Judged:
             return Judged(Outcome.THROTTLED, words, reply.retry_after if reply.retry_after is not None else backoff)
         case 403 if reply.causes:
             return Judged(Outcome.HELD, words, HINT)
-        case code if (webhook := _WEBHOOK.search(reply.message)) is not None and code < 500:
-            return Judged(Outcome.HELD, f"denied by {webhook.group(1)}: {words}", 3 * HINT)
         case 403:
             return Judged(Outcome.FORBIDDEN, f"not permitted to create pods/eviction: {words}")
         case 500 if "more than one PodDisruptionBudget" in reply.message or "more than one" in causes:

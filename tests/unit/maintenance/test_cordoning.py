@@ -105,6 +105,16 @@ def test_a_lost_answer_to_a_cordon_is_found_out_by_the_runs_id_on_the_node(name:
     assert RUN not in made.world.nodes[name].annotations
 
 
+def test_a_lost_answer_to_an_uncordon_is_not_told_as_a_strangers_doing() -> None:
+    made = ahead()
+    lose(made, lambda c: not c.unschedulable and c.node.name == "node-4", lambda act: act())
+    made.play()
+    assert made.state.run.status is RunStatus.DONE, made.state.run.message
+    assert made.said("node-4 was uncordoned as this run has asked: the answer was lost")
+    assert not made.said("by someone else")
+    assert RUN not in made.world.nodes["node-4"].annotations
+
+
 @pytest.mark.parametrize("name", ["node-2", "node-4"])
 def test_a_strangers_cordon_is_not_taken_for_ours_because_our_answer_was_lost(name: str) -> None:
     """Ours was never carried out; theirs came at the same moment, and carries no run's id."""

@@ -9,6 +9,7 @@ from zktui.maintenance.replies import Outcome, judge_reply
 
 BUDGET = Cause("DisruptionBudget", "The disruption budget zk-pdb needs 2 healthy pods and has 2 currently")
 WEBHOOK = 'admission webhook "drain.example.com" denied the request: my operator does it'
+POLICY = "pods \"zk-0\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'all' denied request: not today"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,10 @@ WEBHOOK = 'admission webhook "drain.example.com" denied the request: my operator
         (Refused(403, "Forbidden", "no", 0, (Cause("NamespaceTerminating", "goes"),)), Outcome.HELD, "goes"),
         (Refused(403, "Forbidden", WEBHOOK, 0), Outcome.HELD, "denied by drain.example.com"),
         (Refused(400, "BadRequest", WEBHOOK, 0), Outcome.HELD, "denied by drain.example.com"),
+        (Refused(429, "TooManyRequests", WEBHOOK, 0), Outcome.HELD, "denied by drain.example.com"),
+        (Refused(500, "InternalError", WEBHOOK, 0), Outcome.HELD, "denied by drain.example.com"),
+        (Refused(403, "Forbidden", POLICY, 0), Outcome.HELD, "denied by keep"),
+        (Refused(422, "Invalid", POLICY, 0), Outcome.HELD, "denied by keep"),
         (Refused(403, "Forbidden", "cannot create", 0), Outcome.FORBIDDEN, "create pods/eviction"),
         (
             Refused(500, "InternalError", "This pod has more than one PodDisruptionBudget", 0),
