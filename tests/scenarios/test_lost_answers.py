@@ -30,7 +30,7 @@ def test_each_change_s_answer_is_lost_once(stage: Stage, folder: Path) -> None:
     assert (lines[-1]["status"], lines[-1]["cordoned"]) == ("done", [])
     assert len(between.came(CORDON)) == 2, "one cordon and one uncordon"
     assert len(between.came(EVICT)) == 2, "the one that was refused, and the one that was granted"
-    sent = [line["wall"] for line in lines if line["kind"] == "evict"]
+    sent = [line["time"] for line in lines if line["kind"] == "evict"]
     assert sent[1] - sent[0] >= RETRY_AFTER, "it waits for as long as it is told"
     told = [line["text"] for line in lines if line["kind"] in ("reply", "note")]
     assert any("429" in text and "try again later" in text for text in told), told

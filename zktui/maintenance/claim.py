@@ -39,7 +39,7 @@ def keep(turn: Turn) -> bool:
         if current is not None and current.holder == turn.state.holder:
             _adopt(turn, current)
         elif current is not None and namespace in turn.state.held and current.holder:
-            fail(turn, _lost(turn, current))
+            _lose(turn, current)
             return False
         elif namespace not in turn.state.leases or current is not None:
             if reading is not None and reading.fresh(turn.now) and turn.now >= turn.state.lease_at:
@@ -48,11 +48,17 @@ def keep(turn: Turn) -> bool:
     return _written(turn, RENEW_EVERY)
 
 
-def _lost(turn: Turn, lease: Lease) -> str:
-    """Whoever took this very run over goes on with it."""
+def _lose(turn: Turn, lease: Lease) -> None:
+    """Stop. Whoever took this very run over goes on with it: its cordons are theirs, and no line is told to undo them."""
     lost = f"the lease {lease.namespace}/{lease.name} was lost to {lease.holder or 'someone who has released it since'}"
-    same = lease.annotations.get(RUN_ANNOTATION) == turn.run.id
-    return f"{lost}, where this run goes on: nothing is to be undone here" if same else lost
+    if lease.annotations.get(RUN_ANNOTATION) != turn.run.id:
+        fail(turn, lost)
+        return
+    names = turn.run.cordoned
+    for name in names:
+        turn.set_named(name, cordoned_by_us=False)
+    stays = f"{', '.join(names)} stays cordoned for it" if names else ""
+    fail(turn, f"{lost}, where this run goes on: nothing is to be undone here", stays)
 
 
 def report(turn: Turn) -> None:
@@ -129,7 +135,10 @@ def _take(turn: Turn, namespace: str, current: Lease | None) -> None:
     )
     judged_gone = state.takes.get(namespace) if namespace not in state.held else None
     if judged_gone is not None and (current is None or current.resource_version != judged_gone):
-        fail(turn, _lost(turn, current) if current is not None else f"the lease {where} was deleted meanwhile")
+        if current is not None:
+            _lose(turn, current)
+        else:
+            fail(turn, f"the lease {where} was deleted meanwhile")
         return
     if current is None:
         _send(turn, mine, "claim", f"take the lease {where}")

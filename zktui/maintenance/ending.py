@@ -18,13 +18,14 @@ LAST_LOOKS = 3
 """Readings that a run which ends makes for leases whose release, or last renewal, was not answered."""
 
 
-def fail(turn: Turn, why: str) -> None:
-    """Stop for good, without undoing anything."""
+def fail(turn: Turn, why: str, left: str | None = None) -> None:
+    """Stop for good, without undoing anything. `left`: what is said of what is left, where it is not this program's."""
     if turn.state.closing is None:
         _stop_node(turn)
-        turn.say("failed", f"{why}. {left_behind(turn)}", data=_left_data(turn))
+        text = f"{why}. {left_behind(turn)}" if left is None else f"{why}{'; ' if left else ''}{left}."
+        turn.say("failed", text, data=_left_data(turn))
         turn.set(closing=RunStatus.FAILED)
-        turn.set_run(message=f"{why}. {left_behind(turn)}")
+        turn.set_run(message=text)
 
 
 def close(turn: Turn, status: RunStatus, why: str) -> None:

@@ -13,7 +13,7 @@ from zktui.maintenance.model import Action, ActionKind, Finding, Level, Options
 from zktui.maintenance.offers import discard_offer
 from zktui.maintenance.returning import missing_before, next_revision
 from zktui.maintenance.selection import data_on_empty_dir
-from zktui.maintenance.strangers import strangers
+from zktui.maintenance.strangers import candidates, strangers
 
 SNAPSHOT_RATE = 20_000_000
 """Bytes a second at which a member is taken to receive a snapshot from the leader: a cautious network and disk."""
@@ -42,6 +42,8 @@ def ensemble_findings(facts: Facts, ensemble: Ensemble, options: Options) -> Ite
             yield Finding(Level.WARN, text, action.text, "lost-volume", action=action)
     for text in strangers(facts, ensemble, frozenset()):
         yield Finding(Level.WARN, f"{name}: {text}", "wait until it is over", "stranger")
+    for text in candidates(facts, (pod.node for pod in pods)):
+        yield Finding(Level.INFO, f"{name}: {text}", "--keep-node while it is held", "candidate")
     lease = facts.leases.get(ensemble.namespace)
     if lease is not None and lease.value is not None and not lease.value.expired(facts.wall):
         text = f"{lease.value.holder} holds the lease {ensemble.namespace}/{lease.value.name}"

@@ -147,7 +147,7 @@ class State:
     cordon_at: float = float("-inf")
     """No cordon or uncordon is sent before this moment: the last one was refused."""
     paused_for: frozenset[str] = frozenset()
-    """Disruptions by others for which the run has paused once."""
+    """What others do or announce, in words, for which the run has paused once, or which it has told."""
     leaders: Mapping[EnsembleKey, PodKey] = field(default_factory=dict[EnsembleKey, PodKey])
     figures: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict[str, tuple[int, int, int, int]])
     """Budget UID to its figures when the journal told them last."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zktui.core.kube import Node
 from zktui.core.zookeeper import Ensemble
 from zktui.maintenance.facts import Facts
@@ -22,6 +24,20 @@ DISRUPTION_TAINTS = frozenset(
     }
 )
 """Taint keys by which other programs announce that they take a node away."""
+
+
+CANDIDATE_TAINTS = frozenset({"DeletionCandidateOfClusterAutoscaler"})
+"""Taint keys by which they announce that they may do so later: it is told, and pauses nobody."""
+
+
+def candidates(facts: Facts, nodes: Iterable[str]) -> tuple[str, ...]:
+    """Of these nodes the ones that somebody may take away later, in words."""
+    found: list[str] = []
+    for name in sorted(set(nodes)):
+        node = _node(facts, name)
+        keys = sorted({t.key for t in node.taints} & CANDIDATE_TAINTS) if node is not None else []
+        found += [f"{taint_words(name, key)}: an autoscaler may remove it" for key in keys]
+    return tuple(found)
 
 
 def strangers(facts: Facts, ensemble: Ensemble, evicted: frozenset[str]) -> tuple[str, ...]:
@@ -53,6 +69,7 @@ def _node(facts: Facts, name: str) -> Node | None:
 
 def watch_foreign(turn: Turn) -> None:
     """Keep which nodes others have cordoned since the run began. Those that concern nobody here are only noted."""
+    _note_candidates(turn)
     listed = turn.facts.nodes
     if not listed.fresh(turn.now):
         return
@@ -67,6 +84,14 @@ def watch_foreign(turn: Turn) -> None:
         turn.say("note", foreign_words(name))
     # One that was open in between and is cordoned again counts as new.
     turn.set(foreign=foreign, cordoned_before=before & now)
+
+
+def _note_candidates(turn: Turn) -> None:
+    homes = {pod.node for e in turn.state.ensembles for pod in turn.facts.members_pods(e)}
+    for text in candidates(turn.facts, homes | {n.name for n in turn.run.nodes[turn.run.current :]}):
+        if text not in turn.state.paused_for:
+            turn.set(paused_for=turn.state.paused_for | {text})
+            turn.say("note", text)
 
 
 def foreign_words(name: str) -> str:

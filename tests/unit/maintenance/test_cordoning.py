@@ -268,3 +268,16 @@ def test_a_strangers_disruption_taint_on_a_members_node_pauses_once() -> None:
     made.play()
     assert sum("pause     node-3 carries the taint ToBeDeletedByClusterAutoscaler" in line for line in made.log) == 1
     assert made.state.run.status is RunStatus.DONE
+
+
+def test_a_node_that_an_autoscaler_may_remove_later_is_told_and_pauses_nobody() -> None:
+    """Its taint for candidates keeps nobody off by force (PreferNoSchedule), and may stay for as long as it likes."""
+
+    def taint(s: Stage) -> None:
+        s.world.nodes["node-3"].taints = (Taint("DeletionCandidateOfClusterAutoscaler", "PreferNoSchedule"),)
+
+    made = stage(("node-1",), once(in_step(NodeStep.DRAIN), taint))
+    made.play()
+    told = "note      node-3 carries the taint DeletionCandidateOfClusterAutoscaler: an autoscaler may remove it"
+    assert sum(told in line for line in made.log) == 1
+    assert made.state.run.status is RunStatus.DONE and not made.said("pause ")

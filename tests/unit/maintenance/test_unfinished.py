@@ -226,6 +226,7 @@ async def test_two_take_it_up_at_once_and_the_lease_decides(tmp_path: Path) -> N
     assert sorted(run.status for run in runs) == [RunStatus.DONE, RunStatus.FAILED], [run.message for run in runs]
     lost = next(run for run in runs if run.status is RunStatus.FAILED)
     assert "where this run goes on: nothing is to be undone here" in lost.message
+    assert lost.cordoned == () and "kubectl uncordon" not in lost.message, "what the other one works on is not undone"
     granted = [key.uid for key in table.world.evicted]
     assert len(granted) == len(set(granted))
 
