@@ -30,7 +30,7 @@ BLOCK = 65536
 
 @dataclass
 class Between:
-    """Listens on loopback, in the clear; `kubeconfig` leads there, and on to the server with the user's own credentials.
+    """Listens on loopback, in the clear; `kubeconfig` leads there, and on to the server as the same user.
 
     Requests are known by "METHOD /path?query". Each rule of `fates` is used once, for the first that it matches.
     """

@@ -49,7 +49,7 @@ def keep(turn: Turn) -> bool:
 
 
 def _lose(turn: Turn, lease: Lease) -> None:
-    """Stop. Whoever took this very run over goes on with it: its cordons are theirs, and no line is told to undo them."""
+    """Stop. Whoever took this very run over goes on with it: its cordons are theirs, and no line tells to undo them."""
     lost = f"the lease {lease.namespace}/{lease.name} was lost to {lease.holder or 'someone who has released it since'}"
     if lease.annotations.get(RUN_ANNOTATION) != turn.run.id:
         fail(turn, lost)
