@@ -10,6 +10,15 @@ import sys
 from tests.unit.maintenance.rules import BEFORE, EVIDENCE, NODE, REPLY, RUN, Rule
 
 TRIED: dict[str, str] = {
+    "with several ensembles the fewest elections": (
+        "Two ensembles of three in two namespaces on four shared nodes, both leaders found on one node at the end: 6 "
+        "evictions and 2 elections for 6 members, with a Lease in each namespace; no node had to be cordoned ahead "
+        "there, which takes more nodes than four."
+    ),
+    "the first cordon comes only after the first gate has passed": (
+        "With both ensembles' budgets closed, the empty node was done and no node with a member was cordoned; 0.2 s "
+        "after its budget had opened the first one was."
+    ),
     "return: another revision is a typed word": (
         "Under OnDelete, with a changed template: the review and the gate name both revisions, no node is cordoned "
         "before the word, a wrong word changes nothing, and the member comes back with the new revision while the "
