@@ -57,7 +57,7 @@ def _lose(turn: Turn, lease: Lease) -> None:
     names = turn.run.cordoned
     for name in names:
         turn.set_named(name, cordoned_by_us=False)
-    stays = f"{', '.join(names)} stays cordoned for it" if names else ""
+    stays = f"Cordoned for it: {', '.join(names)}." if names else ""
     fail(turn, f"{lost}, where this run goes on: nothing is to be undone here", stays)
 
 

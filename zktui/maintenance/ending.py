@@ -22,7 +22,8 @@ def fail(turn: Turn, why: str, left: str | None = None) -> None:
     """Stop for good, without undoing anything. `left`: what is said of what is left, where it is not this program's."""
     if turn.state.closing is None:
         _stop_node(turn)
-        text = f"{why}. {left_behind(turn)}" if left is None else f"{why}{'; ' if left else ''}{left}."
+        behind = left_behind(turn) if left is None else f"{left}{_not_back(turn.run)}"
+        text = f"{why}. {behind.strip()}".rstrip()
         turn.say("failed", text, data=_left_data(turn))
         turn.set(closing=RunStatus.FAILED)
         turn.set_run(message=text)
@@ -61,9 +62,13 @@ def words_left_behind(run: Run) -> str:
         # The run's id that stays on the node harms nobody; what holds autoscalers off has to be taken off.
         lines = undo_by_hand(names, keep=run.plan.options.keep_node)
         words += f" To undo it: {'; '.join(lines if run.plan.options.keep_node else lines[:1])}"
+    return f"{words}{_not_back(run)}"
+
+
+def _not_back(run: Run) -> str:
     away = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
     pods = [p.pod.name for n in run.nodes for p in n.pods if p.member and p.step in away]
-    return f"{words} Not back yet: {', '.join(pods)}." if pods else words
+    return f" Not back yet: {', '.join(pods)}." if pods else ""
 
 
 def wind_up(turn: Turn) -> None:

@@ -71,7 +71,7 @@ def watch_foreign(turn: Turn) -> None:
     """Keep which nodes others have cordoned since the run began. Those that concern nobody here are only noted."""
     _note_candidates(turn)
     listed = turn.facts.nodes
-    if not listed.fresh(turn.now):
+    if not listed.fresh(turn.now) or turn.state.closing is not None:
         return
     mine = {n.name for n in turn.run.nodes if n.cordoned_by_us} | turn.state.doubt
     now = frozenset(n.name for n in listed.value or () if n.unschedulable and n.name not in mine)

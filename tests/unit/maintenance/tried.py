@@ -10,6 +10,15 @@ import sys
 from tests.unit.maintenance.rules import BEFORE, EVIDENCE, NODE, REPLY, RUN, Rule
 
 TRIED: dict[str, str] = {
+    "landing: a volume tied to this node": (
+        "Volumes with node affinity: the plan says that the member can land nowhere else and waits for the uncordon, "
+        "with one member fewer to lose meanwhile, and stays a go."
+    ),
+    "landing: node gone for good: claim and pod only by a typed word and while all others serve": (
+        "A node's power cut and its object deleted: the pod was collected and made again after 77 s, and waited. The "
+        "review offers to delete claim and pod; with another member stopped, and with a wrong word, nothing is done; "
+        "then both are deleted with their UIDs as preconditions, and on a fresh volume the member served 20 s later."
+    ),
     "with several ensembles the fewest elections": (
         "Two ensembles of three in two namespaces on four shared nodes, both leaders found on one node at the end: 6 "
         "evictions and 2 elections for 6 members, with a Lease in each namespace; no node had to be cordoned ahead "
