@@ -6,8 +6,6 @@ import asyncio
 import secrets
 from datetime import UTC, datetime
 
-import msgspec
-
 from zktui.cluster import wire
 from zktui.cluster.resources import CORE
 from zktui.cluster.transport import Transport, path_of
@@ -22,7 +20,7 @@ MESSAGE = 1024
 NAME = 200
 """Characters of the object's name that go into the Event's, which may have 253."""
 
-_DECODE = msgspec.json.Decoder(wire.Object).decode
+_DECODE = wire.decoder(wire.Object).decode
 
 
 class EventWriter:

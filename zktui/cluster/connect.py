@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from zktui.cluster import wire
 from zktui.cluster.access import Access
 from zktui.cluster.announcing import EventWriter
@@ -47,7 +45,7 @@ class Connection:
         Raises UsageError, CredentialsRefused, NotPermitted or ConnectionFailed.
         """
         self._access.prepare()
-        reply = self._transport.get("/version", msgspec.json.Decoder(wire.Version).decode)
+        reply = self._transport.get("/version", wire.decoder(wire.Version).decode)
         if isinstance(reply, Answer):
             self.version = reply.value.git_version
             return

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from zktui.cluster import wire
 from zktui.cluster.outcomes import refusal
 from zktui.cluster.resources import Resource
 from zktui.core.deltas import Alive, Delta, Fact, Kind, Remove, Upsert
 from zktui.core.ports import Refused
 
-_EVENT = msgspec.json.Decoder(wire.Event)
-_OBJECT = msgspec.json.Decoder(wire.Object)
-_STATUS = msgspec.json.Decoder(wire.Status)
+_EVENT = wire.decoder(wire.Event)
+_OBJECT = wire.decoder(wire.Object)
+_STATUS = wire.decoder(wire.Status)
 
 
 class Events:
@@ -27,7 +25,7 @@ class Events:
         """The Status of an ERROR event; it ends the watch. A code of 410 means that all is to be listed anew."""
         self._kind = kind
         self._fact = resource.fact
-        self._decode = msgspec.json.Decoder(resource.wire).decode
+        self._decode = wire.decoder(resource.wire).decode
         self._tail = b""
 
     def feed(self, data: bytes, at: float) -> list[Delta]:

@@ -26,7 +26,7 @@ PROTOCOLS = "v5.channel.k8s.io, v4.channel.k8s.io"
 STDOUT, STDERR, STATUS = 1, 2, 3
 THREADS = 8
 
-_READ_STATUS = msgspec.json.Decoder(wire.Status)
+_READ_STATUS = wire.decoder(wire.Status)
 
 
 class PodExec:

@@ -11,8 +11,6 @@ import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-import msgspec
-
 from zktui.cluster import wire
 from zktui.cluster.handover import Outbox
 from zktui.cluster.loglines import LogBlocks, since_time
@@ -100,7 +98,7 @@ class _Follower:
         self._query = query
         self._container = str(query["container"])
         self._blocks = LogBlocks(pod, cursor)
-        self._decode = msgspec.json.Decoder(wire.Pod).decode
+        self._decode = wire.decoder(wire.Pod).decode
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None

@@ -22,7 +22,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
-_DOCUMENT = msgspec.json.Decoder(dict[str, object])
+_DOCUMENT = wire.decoder(dict[str, object])
 
 
 class _Page(msgspec.Struct):
@@ -30,7 +30,7 @@ class _Page(msgspec.Struct):
     items: list[dict[str, object]] | None = None
 
 
-_PAGE = msgspec.json.Decoder(_Page)
+_PAGE = wire.decoder(_Page)
 
 
 class KubeObjects:

@@ -19,7 +19,7 @@ _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _UNDECIDED_CODES = frozenset({408, 502, 503, 504})
 _UNDECIDED_REASONS = frozenset({"Timeout", "ServerTimeout"})
 _UNDECIDED_TEXTS = ("etcdserver", "timed out", "deadline exceeded", "context canceled")
-_READ_STATUS = msgspec.json.Decoder(wire.Status)
+_READ_STATUS = wire.decoder(wire.Status)
 
 
 def refused(code: int, headers: HTTPHeaderDict, body: bytes, at: float, *, change: bool) -> Refused | Unanswered:

@@ -213,7 +213,7 @@ class KubeCluster:
         root = path_of(*(["apis", *api_version.split("/")] if "/" in api_version else ["api", api_version]))
         known = self._discovered.get(root)
         if known is None:
-            found = self._transport.get(root, msgspec.json.Decoder(wire.ApiResources).decode)
+            found = self._transport.get(root, wire.decoder(wire.ApiResources).decode)
             if not isinstance(found, Answer):
                 return found
             # Subresources, such as deployments/scale, carry kinds of their own.
@@ -223,7 +223,7 @@ class KubeCluster:
             return Unanswered(f"the API server has no {kind} in {api_version}", self._transport.clock.now())
         inside = ["namespaces", namespace] if known[kind].namespaced and namespace else []
         path = root + path_of(*inside, known[kind].name, name)
-        reply = self._transport.get(path, msgspec.json.Decoder(wire.Object).decode)
+        reply = self._transport.get(path, wire.decoder(wire.Object).decode)
         if isinstance(reply, Answer):
             return Answer(True, reply.at)
         if not isinstance(reply, Unanswered) and reply.not_found:
@@ -232,5 +232,5 @@ class KubeCluster:
 
 
 def _decoder(kind: type[S], fact: Callable[[S], T]) -> Callable[[bytes], T]:
-    decode = msgspec.json.Decoder(kind).decode
+    decode = wire.decoder(kind).decode
     return lambda data: fact(decode(data))

@@ -140,7 +140,7 @@ class Transport:
 
         When the continue token expires on the way (410), all is read again: a list of two moments is none.
         """
-        decode = msgspec.json.Decoder(wire.Page[kind]).decode
+        decode = wire.decoder(wire.Page[kind]).decode
         started = self.clock.now()
         reply: Reply[wire.Page[W]] = Unanswered("never asked", started, sent=False)
         for _ in range(RELISTS):

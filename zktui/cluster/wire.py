@@ -5,12 +5,32 @@ Every field may be absent, and what Go may write as null may be null. Field name
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import functools
+import threading
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 Pairs = dict[str, str]
 T = TypeVar("T")
+
+_making = threading.Lock()
+
+
+def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The one decoder of a kind. Every decoder comes from here.
+
+    msgspec learns a struct's fields when a decoder first needs them, and shows what it has learnt so far to the other
+    threads: one that then makes a decoder of its own for the same struct ends the process by a segmentation fault (seen
+    with msgspec 0.22, two threads that list different kinds). One at a time, each finds the last one's whole.
+    """
+    with _making:
+        return cast("msgspec.json.Decoder[T]", _decoder(kind))
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 # Decoded objects hold no cycles, and are gone as soon as they are turned into core's own: no work for the collector.
