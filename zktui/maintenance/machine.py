@@ -1,7 +1,8 @@
 """The pure state machine of a run: `step(state, input, now) -> (state, effects)`.
 
 Never more than one thing is under way: a reading, or a change. Every change is decided on a reading that came right
-before it, and followed by another, so that an outcome that nobody told is found out and never sent again blindly.
+before it (a node that the operator gives back: on the last one, while that is evidence), and followed by another, so
+that an outcome that nobody told is found out and never sent again blindly.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from zktui.maintenance.effects import (
 )
 from zktui.maintenance.ending import close, end, left_behind, on_released, wind_up
 from zktui.maintenance.journal import IN_DOUBT
-from zktui.maintenance.model import NodeRun, NodeStep, Plan, PodStep, Run, RunStatus
+from zktui.maintenance.model import CommandKind, NodeRun, NodeStep, Plan, PodStep, Run, RunStatus
 from zktui.maintenance.observe import behind, observe
 from zktui.maintenance.pacing import pace
 from zktui.maintenance.planned import plan_data
@@ -80,12 +81,14 @@ def _take(turn: Turn, event: Input) -> None:
             _work_on(turn, event)
         case Told(command):
             obey(turn, command)
+            if command.kind is CommandKind.UNCORDON:
+                _give_back(turn)
         case Woken():
             pass
         case Unrecorded(why):
             _unrecorded(turn, why)
             return
-    _go_on(turn, at_once=not isinstance(event, Surveyed))
+    _go_on(turn, at_once=not isinstance(event, Surveyed) and not _only_said(turn, event))
 
 
 def _begin(turn: Turn) -> None:
@@ -127,6 +130,13 @@ def _hurry(turn: Turn) -> bool:
     if scope is None:
         return True
     return wanted.nodes != scope.nodes or (wanted.select and not scope.select) or (wanted.decide and not scope.decide)
+
+
+def _only_said(turn: Turn, event: Input) -> bool:
+    """The Lease says now that a node is held, and nothing else has changed since the last reading: a key that gives the
+    node back is not to find another one under way."""
+    kept = isinstance(event, Replied) and isinstance(event.change, UpdateLease) and isinstance(event.reply, Answer)
+    return kept and _holding(turn) and turn.run.status is RunStatus.RUNNING and not _hurry(turn)
 
 
 def _holding(turn: Turn) -> bool:
@@ -226,7 +236,7 @@ def _stranger(turn: Turn) -> bool:
 
 SAME_READING = 1.0
 """Seconds for which a reading that a renewal of our Lease came behind serves for what the Lease now announces."""
-_STANDS = (NodeStep.CLAIM, NodeStep.DRAINED, NodeStep.HOLD, NodeStep.UNCORDON)
+_STANDS = (NodeStep.CLAIM, NodeStep.DRAINED, NodeStep.HOLD)
 
 
 def _work_on(turn: Turn, replied: Replied) -> None:
@@ -235,16 +245,40 @@ def _work_on(turn: Turn, replied: Replied) -> None:
     Never to an eviction: budget, pod and members are read between its Lease and itself.
     """
     state, run = turn.state, turn.run
-    busy = state.busy is not None or state.closing is not None or run.aborting or run.status is not RunStatus.RUNNING
-    asked = state.acting or state.asked is not None or state.uncordon_also or state.skipping or state.winding_up
-    if busy or asked or not isinstance(replied.reply, Answer):
+    if not _may_go_on(turn) or not isinstance(replied.reply, Answer):
         return
     if run.node is None:
         _finish(turn)
         return
     young = state.facts is not None and turn.now - state.facts.at <= SAME_READING
-    ours = all(namespace in state.renewed for namespace in state.namespaces)
-    if isinstance(replied.change, UpdateLease) and ours and young and run.node.step in _STANDS:
+    # What gives a node back looks at the age of that node's reading by itself.
+    stands = run.node.step is NodeStep.UNCORDON or (young and run.node.step in _STANDS)
+    if isinstance(replied.change, UpdateLease) and _all_ours(turn) and stands:
+        nodes.work(turn, claimed=True)
+
+
+def _may_go_on(turn: Turn) -> bool:
+    """The run goes, nothing is under way, and nothing was asked for that has to be read for first."""
+    state, run = turn.state, turn.run
+    busy = state.busy is not None or state.closing is not None or run.aborting or run.status is not RunStatus.RUNNING
+    asked = state.acting or state.asked is not None or state.uncordon_also or state.skipping or state.winding_up
+    return not (busy or asked)
+
+
+def _all_ours(turn: Turn) -> bool:
+    return all(namespace in turn.state.renewed for namespace in turn.state.namespaces)
+
+
+def _give_back(turn: Turn) -> None:
+    """The operator is done with the node: whoever waits for a key's effect does not wait for one more reading.
+
+    What was read last serves while it is evidence. The Lease is renewed before the change, and the node's own version
+    goes with it, so that neither another run nor another's cordon is overtaken.
+    """
+    node = turn.run.node
+    if node is None or node.step is not NodeStep.UNCORDON or turn.state.facts is None or not _may_go_on(turn):
+        return
+    if _all_ours(turn) and not _stranger(turn):
         nodes.work(turn, claimed=True)
 
 

@@ -14,7 +14,17 @@ from tests.unit.maintenance.world import NAMESPACE, SimPod
 from zktui.core.kube import Pod
 from zktui.core.ports import Refused, Reply
 from zktui.core.zookeeper import MemberReport, Mode, Zxid
-from zktui.maintenance.effects import Change, CordonNode, CreateLease, EvictPod, Input, Surveyed, Told
+from zktui.maintenance.effects import (
+    Change,
+    CordonNode,
+    CreateLease,
+    EvictPod,
+    Input,
+    Survey,
+    Surveyed,
+    Told,
+    UpdateLease,
+)
 from zktui.maintenance.machine import begin
 from zktui.maintenance.model import (
     Command,
@@ -512,6 +522,40 @@ def test_from_a_member_that_is_back_to_the_next_cordon_it_reads_once_more() -> N
     played = stage(("node-1", "node-2"), when, replace(QUICK, hold=Hold(HoldKind.SECONDS, 0.0))).play()
     assert played.state.run.status is RunStatus.DONE
     assert readings["next"] - readings["back"] == 1
+
+
+@pytest.mark.parametrize(("age", "reads"), [(0.5, 0), (1.7, 0), (2.5, 1)])
+def test_a_node_that_is_given_back_waits_for_no_reading_while_the_last_one_is_evidence(age: float, reads: int) -> None:
+    """From the key to the change there is the Lease's renewal alone."""
+    readings: list[int] = []
+
+    def when(s: Stage) -> None:
+        held = s.step is NodeStep.HOLD and s.state.busy is None and s.state.facts is not None
+        if held and not readings:
+            assert s.state.facts is not None
+            s.first.base += s.state.facts.at + age - s.first.clock  # so much later
+            readings.append(s.readings)
+            s.order(CommandKind.UNCORDON)
+            assert isinstance(s.state.busy, Survey if reads else UpdateLease)
+        if isinstance(s.state.busy, CordonNode) and not s.state.busy.unschedulable and len(readings) == 1:
+            readings.append(s.readings)
+
+    played = stage(("node-1",), when, replace(QUICK, hold=Hold(HoldKind.ASK))).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert readings[1] - readings[0] == reads
+
+
+def test_a_hold_that_was_just_written_down_is_not_read_after_at_once() -> None:
+    """A person who saw it and presses the key would wait for that reading."""
+    seen: list[bool] = []
+
+    def when(s: Stage) -> None:
+        told = s.state.renewed and s.state.written and not isinstance(s.state.busy, UpdateLease)
+        if s.step is NodeStep.HOLD and '"step":"hold"' in s.state.written and told and not seen:
+            seen.append(isinstance(s.state.busy, Survey))
+
+    stage(("node-1",), when).play()
+    assert seen == [False]
 
 
 def test_an_eviction_rests_on_a_reading_after_its_lease() -> None:
