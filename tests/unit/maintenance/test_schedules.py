@@ -31,7 +31,7 @@ MIXES = {
     "aimed": Faults(lose=0.02, aims=1),
     "lossy": Faults(refuse=0.15, lose=0.15, slow=0.05, unread=0.05),
     "stormy": Faults(refuse=0.05, lose=0.05, slow=0.05, unread=0.02, events=3, aims=2, rival=0.2),
-    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.05, journal=0.003, events=6, aims=2, rival=0.4),
+    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.05, journal=0.006, events=6, aims=2, rival=0.4),
 }
 SHARES = {"calm": 1, "aimed": 3, "lossy": 4, "stormy": 6, "worst": 6, DIRECTED: 1}
 
