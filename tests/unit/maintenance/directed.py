@@ -45,6 +45,17 @@ class DiskFull(Directed):
 
 
 @dataclass
+class FullInHold(Directed):
+    """The journal can't be written any more while the node is the operator's, who takes a note."""
+
+    def pick(self, count: int) -> list[str]:
+        return [f"node-{self.rng.randrange(3) + 1}"]
+
+    def aimed(self) -> list[tuple[NodeStep, str]]:
+        return [(NodeStep.HOLD, "disk-full"), (NodeStep.HOLD, "note")]
+
+
+@dataclass
 class NoRoom(Directed):
     """Two members on one node, and once the first is gone no other node is Ready for a while: it stays Pending."""
 
@@ -117,4 +128,4 @@ class StandsStill(Directed):
         return next((pod.uid for pod in self.world.members() if pod.uid in uids), "")
 
 
-WAYS: tuple[Callable[[int], Directed], ...] = (DiskFull, NoRoom, TakenAway, StandsStill)
+WAYS: tuple[Callable[[int], Directed], ...] = (DiskFull, FullInHold, NoRoom, TakenAway, StandsStill)

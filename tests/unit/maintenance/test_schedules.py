@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.maintenance.directed import WAYS, DiskFull, NoRoom, TakenAway
+from tests.unit.maintenance.directed import WAYS, DiskFull, FullInHold, NoRoom, TakenAway
 from tests.unit.maintenance.schedules import Faults, Schedule
 from tests.unit.maintenance.tally import Reached, Tally
 from zktui.core import zookeeper
@@ -31,7 +31,7 @@ MIXES = {
     "aimed": Faults(lose=0.02, aims=1),
     "lossy": Faults(refuse=0.15, lose=0.15, slow=0.05, unread=0.05),
     "stormy": Faults(refuse=0.05, lose=0.05, slow=0.05, unread=0.02, events=3, aims=2, rival=0.2),
-    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.05, journal=0.006, events=6, aims=2, rival=0.4),
+    "worst": Faults(refuse=0.15, lose=0.15, slow=0.15, unread=0.05, journal=0.003, events=6, aims=2, rival=0.4),
 }
 SHARES = {"calm": 1, "aimed": 3, "lossy": 4, "stormy": 6, "worst": 6, DIRECTED: 1}
 
@@ -84,6 +84,7 @@ if SEED:  # without it there is nothing to play, and on a machine that judges no
 
 LAID_OUT: dict[Reached, str] = {
     ("input", "rejoin", "unrecorded"): DiskFull.__name__,
+    ("input", "hold", "unrecorded"): FullInHold.__name__,
     ("gate", "settled", "blocked"): NoRoom.__name__,
     ("overridden", "alone"): TakenAway.__name__,
 }
