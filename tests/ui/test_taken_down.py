@@ -28,7 +28,7 @@ from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.wizard import choose, running
 from zktui.ui.screens.wizard.choose import ChooseScreen
 from zktui.ui.screens.wizard.logs import LogsScreen
-from zktui.ui.screens.wizard.review import ReviewScreen
+from zktui.ui.screens.wizard.review import ReviewScreen, Wanted
 from zktui.ui.screens.wizard.running import RunScreen
 
 WIDE = (120, 36)
@@ -124,7 +124,7 @@ async def test_a_review_is_left_just_when_it_is_answered(
 
     monkeypatch.setattr(session.desk, "review", review)
     async with ZktuiApp(session).run_test(size=WIDE) as pilot:
-        screen = ReviewScreen(session, ["node-1"], Options())
+        screen = ReviewScreen(session, ["node-1"], Wanted())
         await pilot.app.push_screen(screen)
         await pilot.pause()
         left = count()

@@ -65,7 +65,7 @@ class Page(LineView):
         self._lines: list[Content] = []
         self._starts: list[int] = []
         self._width = 0
-        self._title = ""
+        self._entitled = ""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -78,8 +78,8 @@ class Page(LineView):
 
     def entitle(self, title: str) -> None:
         """Raw text for the border. Textual draws the whole widget anew for each title that it is given."""
-        if title != self._title:
-            self._title = title
+        if title != self._entitled:
+            self._entitled = title
             self.border_title = content(title)
 
     def show(self, rows: Iterable[Row]) -> None:

@@ -93,7 +93,7 @@ class ChooseScreen(WizardScreen[None]):
             nodes.border_title = "Nodes"
             yield nodes
             told = Page(id="told")
-            told.border_title = "Chosen"
+            told.entitle("Chosen")
             yield told
         yield self._prompt
 

@@ -69,7 +69,7 @@ class ReviewScreen(WizardScreen[Engine | Wanted | None]):
         with Vertical(id="body"):
             yield Band()
             page = Page(id="plan")
-            page.border_title = "Plan"
+            page.entitle("Plan")
             yield page
 
     def on_mount(self) -> None:

@@ -70,7 +70,7 @@ class UnfinishedScreen(WizardScreen[None]):
             runs.border_title = "Unfinished"
             yield runs
             page = Page(id="one")
-            page.border_title = "Where it stands"
+            page.entitle("Where it stands")
             yield page
 
     def on_mount(self) -> None:
