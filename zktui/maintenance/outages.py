@@ -140,11 +140,13 @@ def _stretches(
 ) -> Iterator[Outage]:
     """By the moments of the readings: a reading takes a while itself, and what it showed was so at some time in it.
 
-    What is not known does not end a stretch. `over`: another program saw that the last one had ended.
+    What is not known does not end a stretch. `over`: another program saw that the last one had ended. `led`: the last
+    reading with a leader whose end was not told yet; `lost`: the last one before nobody led.
     """
     first: QuorumSeen | None = None
     last_bad: tuple[float, float] | None = None
-    last: QuorumSeen | None = None
+    led: QuorumSeen | None = None
+    lost: tuple[float, float] | None = None
     for now in quorums:
         hidden = what != UNKNOWN and now.health == Health.UNKNOWN
         if bad(now):
@@ -154,11 +156,15 @@ def _stretches(
             if not hidden:
                 at_least, at_most = _least(first, last_bad), now.reading[1] - _began(first)
                 yield Outage(first.wall, first.ensemble, what, at_least, at_most)
-                first = None
-        elif what != UNKNOWN and last is not None and now.before is not None and _elected(last, now):
-            # It passed between two readings: while members elect, none of them serves.
-            yield Outage(now.wall, now.ensemble, what, 0.0, now.reading[1] - now.before[0])
-        last = now
+                first, led = None, None
+        elif what != UNKNOWN and led is not None and _elected(led, now) and (since := lost or now.before) is not None:
+            # It passed between two readings: while members elect, none of them serves. A reading may have come between
+            # in which nobody led any more, and the others did not know yet.
+            yield Outage(now.wall, now.ensemble, what, 0.0, now.reading[1] - since[0])
+        if now.leader:
+            led, lost = now, None
+        elif led is not None and lost is None:
+            lost = now.before
     if first is not None:
         at_least = _least(first, last_bad or quorums[-1].reading)
         yield Outage(first.wall, first.ensemble, what, at_least, None, over=over)

@@ -55,8 +55,10 @@ def test_a_frozen_leader_is_no_leader_while_its_followers_still_say_so() -> None
         seen(2, 2, "", (5.0, 6.2), (4.5, 4.6)),
         seen(3, 2, "zk-1", (15.0, 15.1), (14.5, 14.6), epoch=2),
     ]
-    (outage,) = report(events).outages
-    assert outage.what == LEADERLESS
+    leaderless, below = report(events).outages
+    assert (leaderless.what, round(leaderless.at_least, 3)) == (LEADERLESS, 8.3)
+    # Both followers were heard saying that they follow; but while they elected, neither served.
+    assert (below.what, below.at_least, round(below.at_most or 0.0, 3)) == (BELOW, 0.0, 10.6)
 
 
 def test_an_election_between_two_readings_is_an_outage_of_at_most_their_distance() -> None:
