@@ -34,7 +34,7 @@ from zktui.session import Session
 from zktui.workload.deploying import Outcome, Verdict, apply, as_json, preview
 from zktui.workload.manifest import Wanted, as_yaml, manifest
 from zktui.workload.partition import held_at, original_partition, replicas_of
-from zktui.workload.reading import Reading, obstacles, read
+from zktui.workload.reading import Reading, obstacles, read_steady
 from zktui.workload.rolling import STATEFULSETS
 from zktui.workload.watching import hindrances, is_whole, until_whole
 
@@ -77,7 +77,7 @@ async def deploy(session: Session, request: Request) -> int:
         return EXIT_DONE
     rolls = any(outcome.rolls for outcome in outcomes)
     if rolls:
-        before = await read(await named(session, wanted.name), ports)
+        before = await read_steady(await named(session, wanted.name), ports)
         await pass_gate(await obstacles(before, ports), wanted.name, request.changing.override, quiet=request.json)
     changed = sum(outcome.verdict is not Verdict.UNCHANGED for outcome in outcomes)
     if changed:

@@ -34,7 +34,7 @@ from zktui.session import Session
 from zktui.workload.differences import differences
 from zktui.workload.manifest import as_yaml
 from zktui.workload.partition import held_at, is_held, original_partition, partition_of, replicas_of
-from zktui.workload.reading import Obstacle, Reading, obstacles, read
+from zktui.workload.reading import Obstacle, Reading, obstacles, read, read_steady
 from zktui.workload.resources import Wish, container_of, objection, patch
 from zktui.workload.revisions import Revision, chosen, history
 from zktui.workload.rolling import STATEFULSETS, member_words, order, quorum_words, targets
@@ -278,7 +278,7 @@ async def _change(
     """Gate, question, and the rolling update itself."""
     may_change(session)
     ports = ports_of(session)
-    reading = await read(ensemble, ports)
+    reading = await read_steady(ensemble, ports)
     held = is_held(await _document(session, ensemble))
     if change is None and not _open(reading) and not held:
         say("No update is open: nothing was changed.")

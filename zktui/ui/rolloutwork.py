@@ -18,7 +18,7 @@ from zktui.ui.widgets.page import Row, row
 from zktui.ui.works import Ending, Prepared, Tell
 from zktui.workload.differences import differences
 from zktui.workload.partition import held_at, is_held, original_partition, partition_of, replicas_of
-from zktui.workload.reading import Ports, Reading, obstacles, read
+from zktui.workload.reading import Ports, Reading, obstacles, read_steady
 from zktui.workload.resources import Wish, container_of, objection, patch
 from zktui.workload.revisions import Revision, chosen, history
 from zktui.workload.rolling import STATEFULSETS, Rolling, Status, member_words, order, quorum_words
@@ -78,7 +78,7 @@ class Rollout:
     async def prepare(self) -> Prepared:
         ensemble, objects = self._ensemble, self._ports.objects
         reading, found, past = await asyncio.gather(
-            read(ensemble, self._ports),
+            read_steady(ensemble, self._ports),
             objects.read(STATEFULSETS, ensemble.namespace, ensemble.name),
             history(objects, ensemble.statefulset),
         )

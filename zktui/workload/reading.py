@@ -13,6 +13,9 @@ from zktui.core.zookeeper import Ensemble, Member, MemberReport, Mode, ordinal
 from zktui.maintenance.claim import unfinished_in
 from zktui.maintenance.model import LEASE_NAME
 
+LOOKS, LOOK_AGAIN = 3, 0.5
+"""How often an ensemble is asked before it counts as not whole, and the seconds between."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -104,6 +107,21 @@ async def read(ensemble: Ensemble, ports: Ports) -> Reading:
     members = members_of(pods, told, configured)
     why = "" if configured is not None else f"the running configuration: {_why(config)}"
     return Reading(at, ensemble, members, judge(members, configured, ports.clock.now()), why)
+
+
+async def read_steady(ensemble: Ensemble, ports: Ports) -> Reading:
+    """A reading in which every voter serves, or else the last of a few; never raises.
+
+    One answer that comes late makes a member silent, and another one old: a change is refused for what stays so.
+    """
+    reading = await read(ensemble, ports)
+    for _ in range(LOOKS - 1):
+        quorum = reading.quorum
+        if not reading.why and quorum.health is Health.QUORUM and quorum.serving == quorum.voters:
+            break
+        await ports.clock.sleep(LOOK_AGAIN)
+        reading = await read(ensemble, ports)
+    return reading
 
 
 def _nothing(at: float, ensemble: Ensemble, why: str) -> Reading:

@@ -10,7 +10,7 @@ from tests.unit.workload.world import NEW, World
 from zktui.core.kube import Lease
 from zktui.core.ports import Refused, Unanswered
 from zktui.workload.partition import HELD_ANNOTATION
-from zktui.workload.reading import obstacles, read
+from zktui.workload.reading import LOOKS, obstacles, read, read_steady
 from zktui.workload.rolling import End, Rolling, Status, Told, order
 
 CHANGE: dict[str, Any] = {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}
@@ -191,6 +191,19 @@ async def test_a_member_that_does_not_serve_is_an_obstacle() -> None:
     world = World()
     world.servers["zk-1"].broken = True
     assert set(await codes(world)) == {"members"}
+
+
+async def test_who_answers_late_once_is_asked_again_and_who_stays_away_is_an_obstacle() -> None:
+    world = World()
+    world.servers["zk-1"].broken = True
+    world.hooks.append(lambda w: setattr(w.servers["zk-1"], "broken", False))
+    assert (await read_steady(world.ensemble(), world.ports())).quorum.serving == 3
+    world.hooks.clear()
+    world.servers["zk-1"].broken = True
+    looks: list[float] = []
+    world.hooks.append(lambda w: looks.append(w.time))
+    assert (await read_steady(world.ensemble(), world.ports())).quorum.serving == 2
+    assert len(looks) == LOOKS - 1
 
 
 async def test_no_quorum_is_an_obstacle() -> None:
