@@ -14,7 +14,7 @@ from zktui.demo.objects import Object
 
 MAGIC = b"k8s\x00"
 Field = tuple[str, str]
-"""(JSON name, type): str, int, bool, a message's name, or any of these after ``list `` or ``map ``."""
+"""(JSON name, type): str, int, bool, IntOrString, a message's name, or any of these after ``list `` or ``map ``."""
 
 MESSAGES: dict[str, dict[int, Field]] = {
     "TypeMeta": {1: ("apiVersion", "str"), 2: ("kind", "str")},
@@ -37,6 +37,16 @@ MESSAGES: dict[str, dict[int, Field]] = {
     "Preconditions": {1: ("uid", "str"), 2: ("resourceVersion", "str")},
     "Eviction": {1: ("metadata", "ObjectMeta"), 2: ("deleteOptions", "DeleteOptions")},
     "Namespace": {1: ("metadata", "ObjectMeta")},
+    "ConfigMap": {1: ("metadata", "ObjectMeta"), 2: ("data", "map str"), 4: ("immutable", "bool")},
+    "PodDisruptionBudget": {1: ("metadata", "ObjectMeta"), 2: ("spec", "BudgetSpec")},
+    "BudgetSpec": {
+        1: ("minAvailable", "IntOrString"),
+        2: ("selector", "LabelSelector"),
+        3: ("maxUnavailable", "IntOrString"),
+        4: ("unhealthyPodEvictionPolicy", "str"),
+    },
+    "LabelSelector": {1: ("matchLabels", "map str"), 2: ("matchExpressions", "list LabelSelectorRequirement")},
+    "LabelSelectorRequirement": {1: ("key", "str"), 2: ("operator", "str"), 3: ("values", "list str")},
     "SelfSubjectReview": {1: ("metadata", "ObjectMeta")},
     "SelfSubjectRulesReview": {1: ("metadata", "ObjectMeta"), 2: ("spec", "RulesSpec")},
     "RulesSpec": {1: ("namespace", "str")},
@@ -58,9 +68,11 @@ MESSAGES: dict[str, dict[int, Field]] = {
 }
 KINDS = frozenset(
     {
+        "ConfigMap",
         "DeleteOptions",
         "Eviction",
         "Namespace",
+        "PodDisruptionBudget",
         "SelfSubjectReview",
         "SelfSubjectRulesReview",
         "SelfSubjectAccessReview",
@@ -134,4 +146,12 @@ def _value(kind: str, value: Any) -> Any:
     if kind == "int":
         # An int64 below zero is sent as its two's complement.
         return value - (1 << 64) if value >> 63 else value
+    if kind == "IntOrString":
+        return _int_or_string(value)
     return bool(value) if kind == "bool" else _message(kind, value)
+
+
+def _int_or_string(raw: bytes) -> int | str:
+    """``util/intstr``: a type (0 a number, 1 a string), and both."""
+    fields = dict(_fields(raw))
+    return _value("str", fields.get(3, b"")) if fields.get(1) == 1 else _value("int", fields.get(2, 0))

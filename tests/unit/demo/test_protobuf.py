@@ -36,6 +36,35 @@ def test_delete_options() -> None:
     }
 
 
+def budget(name: int, amount: bytes) -> bytes:
+    expression = field(1, b"tier") + field(2, b"In") + field(3, b"a") + field(3, b"b")
+    selector = field(1, field(1, b"app") + field(2, b"zk")) + field(2, expression)
+    return field(1, field(1, b"zk-pdb")) + field(2, field(name, amount) + field(2, selector)) + field(3, field(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("raw", "key", "amount"),
+    [
+        (budget(3, field(1, 0) + field(2, 1) + field(3, b"")), "maxUnavailable", 1),
+        (budget(1, field(1, 1) + field(2, 0) + field(3, b"50%")), "minAvailable", "50%"),
+    ],
+)
+def test_a_budget_as_kubectl_creates_it(raw: bytes, key: str, amount: int | str) -> None:
+    assert decode(body(b"PodDisruptionBudget", raw))["spec"] == {
+        key: amount,
+        "selector": {
+            "matchLabels": {"app": "zk"},
+            "matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}],
+        },
+    }
+
+
+def test_a_config_map_as_kubectl_creates_it() -> None:
+    raw = field(1, field(1, b"zk-dns")) + field(2, field(1, b"dns.security") + field(2, b"a.b=0"))
+    found = decode(body(b"ConfigMap", raw))
+    assert (found["metadata"], found["data"]) == ({"name": "zk-dns"}, {"dns.security": "a.b=0"})
+
+
 def test_a_number_below_zero() -> None:
     assert decode(body(b"DeleteOptions", field(1, -1)))["gracePeriodSeconds"] == -1
 
