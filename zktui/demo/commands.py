@@ -17,7 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path, PurePosixPath
 
-from zktui.demo import four_letter, programs
+from zktui.demo import four_letter, pipelines, programs
 from zktui.demo.container import Answer, Container
 from zktui.demo.namespaces import ENVIRONMENT, PROGRAMS
 from zktui.demo.network import own_name
@@ -37,6 +37,8 @@ SCRIPTS = ("zookeeper-ready",)
 
 async def run(container: Container, argv: list[str], stdin: AsyncIterator[bytes] | None = None) -> ExecProcess:
     """Start ``argv`` in the container. Raises :class:`~zktui.demo.runtime.CannotStart` for an unknown program."""
+    if piped := pipelines.parts(argv):
+        return Answered(await pipelines.run(container, piped))
     try:
         words = unwrap(argv)
     except BadCommand as why:

@@ -34,7 +34,7 @@ class Network:
         folder.mkdir(parents=True, exist_ok=True)
         self._reserved, self._second = _reserve()
         self._given: dict[int, int] = {}
-        self._hosts: dict[str, tuple[str, str]] = {}
+        self._hosts: dict[str, tuple[str, str, str]] = {}
         self.apart: set[str] = set()
         """Qualified names of pods for which nobody's name resolves, and whose addresses resolve for nobody."""
 
@@ -62,9 +62,9 @@ class Network:
 
     # -- names -------------------------------------------------------------------------------------------
 
-    def hosts_file(self, key: str, own: str, ip: str) -> Path:
+    def hosts_file(self, key: str, own: str, ip: str, namespace: str = "default") -> Path:
         """The hosts file of a pod: ``key`` names the file, ``own`` is the pod's own qualified name."""
-        self._hosts[key] = (own, ip)
+        self._hosts[key] = (own, ip, namespace)
         return self._folder / f"{key}.hosts"
 
     def drop_hosts_file(self, key: str) -> None:
@@ -73,12 +73,12 @@ class Network:
 
     def publish(self, store: Store) -> None:
         """Write every pod's hosts file: what services publish now, and the pod's own name in any case."""
-        hidden = {ip for own, ip in self._hosts.values() if own in self.apart}
+        hidden = {ip for own, ip, _ in self._hosts.values() if own in self.apart}
         published = [(address, name) for address, name in published_names(store) if address not in hidden]
-        for key, (own, ip) in self._hosts.items():
-            lines = ["127.0.0.1 localhost", f"{ip} {_aliases(own)} {own.partition('.')[0]}"]
+        for key, (own, ip, space) in self._hosts.items():
+            lines = ["127.0.0.1 localhost", f"{ip} {_aliases(own, space)} {own.partition('.')[0]}"]
             if own not in self.apart:
-                lines += [f"{address} {_aliases(name)}" for address, name in published if name != own]
+                lines += [f"{address} {_aliases(name, space)}" for address, name in published if name != own]
             # Java looks up the machine's own name too.
             lines.append(f"{ip} {socket.gethostname()}")
             _replace(self._folder / f"{key}.hosts", "\n".join(lines) + "\n")
@@ -93,10 +93,10 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _aliases(name: str) -> str:
-    """The name with the shorter forms that a pod's search domains would let it use."""
-    parts = name.removesuffix(f".{DOMAIN}").split(".")
-    shorter = [".".join(parts[:count]) for count in range(len(parts), len(parts) - 3, -1) if count > 0]
+def _aliases(name: str, namespace: str) -> str:
+    """The name with the shorter forms that the search domains of a pod in this namespace would let it use."""
+    searched = (DOMAIN, f"svc.{DOMAIN}", f"{namespace}.svc.{DOMAIN}")
+    shorter = [name.removesuffix(f".{domain}") for domain in searched if name.endswith(f".{domain}")]
     return " ".join(dict.fromkeys([name, *shorter]))
 
 

@@ -72,7 +72,7 @@ class PodWorker:
 
     async def _run_containers(self) -> None:
         self._ip = self._host.network.new_pod_ip(self._node)
-        hosts = self._host.network.hosts_file(self.uid, own_name(self._pod), self._ip)
+        hosts = self._host.network.hosts_file(self.uid, own_name(self._pod), self._ip, namespace_of(self._pod))
         self._host.network.publish(self._host.store)
         for spec in children(self._pod, "spec", "containers"):
             self.containers[spec["name"]] = ContainerRunner(

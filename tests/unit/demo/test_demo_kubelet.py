@@ -334,6 +334,21 @@ def test_a_hosts_file_has_the_pods_own_name_and_what_is_published(node: Node):
     assert "zk-1" not in names and "zk-2.zk-hs" not in names
 
 
+def test_a_short_name_is_of_the_pods_own_namespace(node: Node):
+    """Two ensembles of one name: getent would print both addresses."""
+    path = node.network.hosts_file("u", "zk-0.zk-hs.here.svc.cluster.local", "127.9.1.2", "here")
+    for space, address in (("here", "127.9.2.2"), ("there", "127.9.3.2")):
+        node.store.create("namespaces", {"metadata": {"name": space}})
+        endpoints = [{"addresses": [address], "hostname": "zk-1", "conditions": {"ready": True}}]
+        metadata = {"name": "zk-hs-x", "namespace": space, "labels": {"kubernetes.io/service-name": "zk-hs"}}
+        body = {"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints}
+        node.store.create("endpointslices.discovery.k8s.io", body)
+    node.network.publish(node.store)
+    lines = [line.split() for line in path.read_text().splitlines()]
+    found = {name: [line[0] for line in lines if name in line[1:]] for name in ("zk-1.zk-hs", "zk-1.zk-hs.there.svc")}
+    assert found == {"zk-1.zk-hs": ["127.9.2.2"], "zk-1.zk-hs.there.svc": ["127.9.3.2"]}
+
+
 # -- commands ----------------------------------------------------------------------------------------------
 
 
@@ -419,6 +434,31 @@ async def test_files_are_made_and_removed_in_the_container_only(member: Containe
 async def test_what_is_not_there_fails_as_in_a_container(member: Container, argv: list[str], words: str, code: int):
     out, err, ended = await outcome(member, *argv)
     assert out == "" and words in err and ended == code
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "out", "code"),
+    [
+        ("echo srvr | nc localhost {port}", SERVING, 0),
+        ("echo srvr | nc -w 2 127.0.0.1 {port} | grep -qE '^Mode: (leader|follower)'", "", 0),
+        ("echo srvr | nc localhost {port} | grep Mode", "Mode: follower\n", 0),
+        ("echo srvr | nc localhost {port} | grep -q '^Mode: (leader|follower)'", "", 1),
+        ("echo srvr | nc localhost 1 | grep -q Mode", "", 1),
+    ],
+)
+async def test_a_word_by_nc(member: Container, pipeline: str, out: str, code: int):
+    """As people ask a member by hand, and as the readiness that a check offers does."""
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read(4) == b"srvr"
+        writer.write(SERVING.encode())
+        writer.close()
+
+    listening = await asyncio.start_server(server, member.ip, 0)
+    async with listening:
+        script = pipeline.format(port=listening.sockets[0].getsockname()[1])
+        assert await outcome(member, "sh", "-c", script) == (out, "", code)
+    assert (await outcome(member, "sh", "-c", f"{script} > /etc/motd"))[2] == 2
 
 
 async def test_pkill_reaches_the_containers_own_process_and_no_other(member: Container, node: Node):
