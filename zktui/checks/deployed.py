@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from zktui.checks.absent import absent_voters, pod_of
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.core.documents import Document, child, mapping, number, objects, text, texts
 from zktui.core.labels import Requirement, Selector
 from zktui.core.quorum import majority
+from zktui.core.text import count
+from zktui.core.zookeeper import Member, Mode
 
 
 def deployed(inventory: Inventory) -> Iterable[Check]:
@@ -34,15 +37,11 @@ def _members(inventory: Inventory) -> Check:
             yield Evidence("", Result.UNKNOWN, inventory.config.why or "the configuration names no voter")
         else:
             even = voters % 2 == 0
-            words = f"{voters} voters, {majority(voters)} are a quorum"
+            words = f"{count(voters, 'voter')}, {majority(voters)} {'is' if voters < 2 else 'are'} a quorum"
             yield Evidence("", Result.WARN if even else Result.PASS, words + (", as with one fewer" if even else ""))
+        yield from _not_there(inventory)
         for member in inventory.members:
-            report = member.report
-            ready = "Ready" if member.pod.ready else "not Ready"
-            fine = report.mode.serving and member.pod.ready
-            why = f": {report.error}" if report.error else ""
-            words = f"{member.pod.status}, {ready}, {report.mode.value}{why}"
-            yield Evidence(member.pod.name, Result.PASS if fine else Result.FAIL, words)
+            yield _member(member)
 
     return Check(
         "deploy.members",
@@ -52,6 +51,29 @@ def _members(inventory: Inventory) -> Check:
         "An ensemble with a member missing can lose one fewer.",
         by_hand="kubectl get pods -w -l app=zk",
     )
+
+
+def _not_there(inventory: Inventory) -> Iterator[Evidence]:
+    absent = absent_voters(inventory)
+    for server in absent.scaled_away:
+        words = f"voter {server.myid} ({pod_of(server.host)}) has no pod: the quorum is counted with it all the same"
+        yield Evidence("", Result.FAIL, words)
+    for server in absent.elsewhere:
+        words = f"voter {server.myid} ({server.host}) is no pod of this StatefulSet: whether it serves is not known"
+        yield Evidence("", Result.UNKNOWN, words)
+
+
+def _member(member: Member) -> Evidence:
+    """One that we have no way to (no permission, no API server) may serve all the same."""
+    report, pod = member.report, member.pod
+    ready = "Ready" if pod.ready else "not Ready"
+    why = f": {report.error}" if report.error else ""
+    words = f"{pod.status}, {ready}, {report.mode.value}{why}"
+    if not pod.ready:
+        return Evidence(pod.name, Result.FAIL, words)
+    if report.mode is Mode.UNKNOWN:
+        return Evidence(pod.name, Result.UNKNOWN, words)
+    return Evidence(pod.name, Result.PASS if report.mode.serving else Result.FAIL, words)
 
 
 def _services(inventory: Inventory) -> Check:
@@ -109,7 +131,7 @@ def _budget(inventory: Inventory) -> Check:
             words = f"{names} both cover them: the server refuses every eviction" if mine else "no budget covers them"
             yield Evidence("", Result.FAIL, words)
             return
-        yield Evidence("", *_bound(mine[0], inventory.ensemble.statefulset.replicas))
+        yield Evidence("", *_bound(mine[0], inventory))
 
     sts = inventory.ensemble.statefulset
     found = tuple(seen())
@@ -138,8 +160,12 @@ def _covers(budget: Document, labels: dict[str, str]) -> bool:
     return Selector(tuple(requirements)).matches(labels)
 
 
-def _bound(budget: Document, replicas: int) -> tuple[Result, str]:
-    """Whether the number that may be away leaves a majority."""
+def _bound(budget: Document, inventory: Inventory) -> tuple[Result, str]:
+    """Whether the number that may be away leaves a majority, if all of them are voters."""
+    replicas = inventory.ensemble.statefulset.replicas
+    needed, there = majority(replicas), replicas
+    if inventory.config.value is not None and (voters := len(inventory.config.value.voters)):
+        needed, there = majority(voters), voters - len(absent_voters(inventory).scaled_away)
     name, version = text(budget, "metadata", "name"), text(budget, "apiVersion")
     most, least = text(budget, "spec", "maxUnavailable"), text(budget, "spec", "minAvailable")
     told = f"{name} ({version or 'policy/v1'}): " + (f"maxUnavailable {most}" if most else f"minAvailable {least}")
@@ -148,8 +174,8 @@ def _bound(budget: Document, replicas: int) -> tuple[Result, str]:
         return Result.UNKNOWN, told
     if away < 1:
         return Result.WARN, f"{told}: no member may ever go, and no node can be drained"
-    if replicas - away < majority(replicas):
-        return Result.FAIL, f"{told}: {away} of {replicas} may be away, and the rest is no quorum"
+    if there - away < needed:
+        return Result.FAIL, f"{told}: {away} of {there} may be away, and the rest is no quorum"
     return Result.PASS, told
 
 

@@ -13,10 +13,13 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from zktui.checks.absent import is_own_name, pod_of
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
-from zktui.core.documents import Document, flag, objects, text, texts
+from zktui.core.documents import Document, child, flag, objects, text, texts
 from zktui.core.kube import Pod
+from zktui.core.text import count
+from zktui.core.zookeeper import ordinal
 
 _SERVER = re.compile(r"^server\.(?P<id>\d+)\s*=\s*(?P<host>\[[^\]]+\]|[^:\s]+):", re.MULTILINE)
 _TTL = re.compile(r"-Dsun\.net\.inetaddr\.ttl=(?P<seconds>-?\d+)")
@@ -54,20 +57,26 @@ def _server_lines(inventory: Inventory) -> Check:
                 yield Evidence(pod.name, Result.UNKNOWN, told.why)
                 continue
             named = servers_in(told.value) or servers_in(dynamic)
+            if not named:
+                alone = Result.PASS if ensemble.statefulset.replicas == 1 else Result.FAIL
+                yield Evidence(pod.name, alone, "no server line: this server stands alone")
+                continue
             # A manifest may give a server its own line as 0.0.0.0.
             missing = [
                 name
                 for name, host in expected.items()
                 if name != pod.name and not any(h == host or h.startswith(f"{host}.") for h in named.values())
             ]
-            if not named:
-                yield Evidence(pod.name, Result.FAIL, "no server line: this server stands alone")
-            elif missing:
-                yield Evidence(pod.name, Result.FAIL, f"{len(named)} server lines, none for {', '.join(missing)}")
-            else:
-                yield Evidence(pod.name, Result.PASS, f"{len(named)} server lines, one for each member")
+            wrong = [f"none for {', '.join(missing)}"] if missing else []
+            wrong += _of_nobody(inventory, named) + _doubled(named)
+            lines = count(len(named), "server line")
+            words = f"{lines}, {'; '.join(wrong)}" if wrong else f"{lines}, one for each member"
+            yield Evidence(pod.name, Result.FAIL if wrong else Result.PASS, words)
 
-    advice = "A member that no line names is never asked for its vote; scale the configuration together with replicas."
+    advice = (
+        "A member that no line names is never asked for its vote, and one that is named and not there counts as lost; "
+        "scale the configuration together with replicas. Two lines of one server give it two votes."
+    )
     return Check(
         "discovery.server-lines",
         Chapter.DISCOVERY,
@@ -76,6 +85,19 @@ def _server_lines(inventory: Inventory) -> Check:
         advice,
         by_hand="kubectl exec zk-0 -- cat /opt/zookeeper/conf/zoo.cfg",
     )
+
+
+def _of_nobody(inventory: Inventory, named: Mapping[int, str]) -> list[str]:
+    """Lines for pods of this StatefulSet that there are not. Of other names nothing is known here."""
+    pods = {pod.name for pod in inventory.pods}
+    own = {pod_of(host) for host in named.values() if is_own_name(inventory.ensemble, host)}
+    stale = sorted(own - pods, key=ordinal)
+    return [f"one for {', '.join(stale)}, which is not there"] if stale else []
+
+
+def _doubled(named: Mapping[int, str]) -> list[str]:
+    times = Counter(host for host in named.values() if host not in ("0.0.0.0", "::"))  # noqa: S104  # nothing is bound
+    return [f"{pod_of(host)} is named {number} times" for host, number in times.items() if number > 1]
 
 
 def headless(inventory: Inventory) -> Document | None:
@@ -102,27 +124,34 @@ def _endpoints(inventory: Inventory) -> Check:
         )
     label = "kubernetes.io/service-name"
     mine = [s for s in inventory.slices.value if text(s, "metadata", "labels", label) == service]
-    listed = Counter(
-        (address, text(endpoint, "targetRef", "uid"))
-        for item in mine
-        for endpoint in objects(item, "endpoints")
-        for address in texts(endpoint, "addresses")
-    )
+    endpoints = [endpoint for item in mine for endpoint in objects(item, "endpoints")]
+    listed = Counter(_address(e, address) for e in endpoints for address in texts(e, "addresses"))
+    # Since publishNotReadyAddresses makes all of them ready, DNS leaves out what is not.
+    hidden = {
+        _address(e, a) for e in endpoints if child(e, "conditions", "ready") is False for a in texts(e, "addresses")
+    }
     found: list[Evidence] = []
     for pod in inventory.pods:
         times = listed.get((pod.ip, pod.uid), 0)
         if not pod.ip:
             found.append(Evidence(pod.name, Result.UNKNOWN, "it has no address yet"))
+        elif times == 1 and (pod.ip, pod.uid) in hidden:
+            found.append(Evidence(pod.name, Result.FAIL, f"{pod.ip} is listed as not ready: its name leads nowhere"))
         elif times == 1:
             found.append(Evidence(pod.name, Result.PASS, f"{pod.ip} is listed"))
         else:
             words = "is not listed" if not times else f"is listed {times} times"
             found.append(Evidence(pod.name, Result.FAIL, f"{pod.ip} {words}"))
-    known = {(pod.ip, pod.uid) for pod in inventory.pods}
+    known = {(address, pod.uid) for pod in inventory.pods for address in _addresses(inventory, pod)}
     stale = [address for address, uid in listed if (address, uid) not in known]
     if stale:
         found.append(Evidence("", Result.FAIL, f"of no pod that there is: {', '.join(sorted(stale))}"))
     return made(*found)
+
+
+def _address(endpoint: Document, address: str) -> tuple[str, str]:
+    """With the UID of the pod that it is said to be of."""
+    return address, text(endpoint, "targetRef", "uid")
 
 
 def _resolved(inventory: Inventory) -> Check:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from zktui.checks.absent import absent_voters, pod_of
 from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.core.documents import Document, flag, objects, text
@@ -52,7 +53,7 @@ def _not_serving(inventory: Inventory) -> tuple[frozenset[str], frozenset[str]]:
     """Members that say themselves that they do not serve, and those that say nothing. By pod name."""
     told = {member.pod.name: member.report.mode for member in inventory.members}
     stopped = (name for name, mode in told.items() if mode in (Mode.LOOKING, Mode.READ_ONLY))
-    return frozenset(stopped), frozenset(name for name, mode in told.items() if mode is Mode.SILENT)
+    return frozenset(stopped), frozenset(n for n, mode in told.items() if mode in (Mode.SILENT, Mode.UNKNOWN))
 
 
 def _placement(inventory: Inventory) -> Check:
@@ -94,14 +95,23 @@ def _lost(inventory: Inventory, what: str, place: Mapping[str, str]) -> Check:
             return
         total, needed = len(config.voters), majority(len(config.voters))
         elsewhere = [pod.name for pod in voting if pod.name not in place]
-        if elsewhere or len(voting) < total:
-            absent = f"{total - len(voting)} voters are no pods of this set"
-            yield Evidence("", Result.UNKNOWN, f"of no known {what}: {', '.join(elsewhere)}" if elsewhere else absent)
+        absent = absent_voters(inventory)
+        if elsewhere:
+            yield Evidence("", Result.UNKNOWN, f"of no known {what}: {', '.join(elsewhere)}")
+        elif absent.elsewhere:
+            names = ", ".join(server.host for server in absent.elsewhere)
+            yield Evidence(
+                "", Result.UNKNOWN, f"no {'pods' if len(absent.elsewhere) > 1 else 'pod'} of this set: {names}"
+            )
         stopped, silent = _not_serving(inventory)
+        away = [pod_of(server.host) for server in absent.scaled_away]
+        unheard = [server.host for server in absent.elsewhere]
         for name in sorted({place[pod.name] for pod in voting if pod.name in place}):
             there = [pod.name for pod in voting if place.get(pod.name) == name]
             gone = [pod.name for pod in voting if pod.name in stopped | silent and pod.name not in there]
-            left, heard = total - len(there) - len(stopped.intersection(gone)), total - len(there) - len(gone)
+            left = total - len(there) - len(away) - len(stopped.intersection(gone))
+            gone += [*away, *unheard]
+            heard = total - len(there) - len(gone)
             now = f", since {', '.join(gone)} {'does' if len(gone) == 1 else 'do'} not serve now" if gone else ""
             words = f"without {what} {name} ({', '.join(there)}) {heard} of {total} voters are left{now}"
             if left < needed:

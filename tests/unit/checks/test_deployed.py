@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.checks.inventories import check_of, healthy, results
+from tests.unit.checks.inventories import check_of, ensemble, healthy, results
 from tests.unit.core.facts import config, report
 from zktui.checks.deployed import deployed
 from zktui.checks.inventory import Inventory, Known
 from zktui.checks.model import Check, Result
-from zktui.core.zookeeper import Member, Mode
+from zktui.core.zookeeper import EnsembleConfig, Member, Mode, Server
 
 APP = {"app": "zk"}
 
@@ -74,6 +74,44 @@ def test_a_member_that_does_not_serve_fails() -> None:
     found = of(replace(inventory, members=(inventory.members[0], silent, inventory.members[2])), "members")
     assert results(found)["zk-1"] is Result.FAIL
     assert "silent: refused" in found.evidence[3].text
+
+
+def test_a_member_that_there_is_no_way_to_is_not_known() -> None:
+    """Whoever may not forward a port is told of nothing; a member's own silence is a failure."""
+    inventory = well()
+    shut = Member(inventory.pods[1], replace(report(inventory.pods[1].key, Mode.UNKNOWN), error="not permitted"))
+    found = of(replace(inventory, members=(inventory.members[0], shut, inventory.members[2])), "members")
+    assert results(found)["zk-1"] is Result.UNKNOWN
+    assert found.evidence[3].text == "Running, Ready, unknown: not permitted"
+
+
+def test_a_voter_without_a_pod_is_told() -> None:
+    """Scaled down by its replicas alone: two of two pods are there, and one more would be the end of quorum."""
+    inventory = well()
+    two = replace(
+        inventory,
+        pods=inventory.pods[:2],
+        members=inventory.members[:2],
+        ensemble=ensemble(replicas=2),
+        config=inventory.config,
+    )
+    found = of(two, "members")
+    assert [(e.result, e.text) for e in found.evidence[:3]] == [
+        (Result.PASS, "2 of 2 pods exist"),
+        (Result.PASS, "3 voters, 2 are a quorum"),
+        (Result.FAIL, "voter 3 (zk-2) has no pod: the quorum is counted with it all the same"),
+    ]
+    assert of(two, "budget").evidence[0].text.endswith("1 of 2 may be away, and the rest is no quorum")
+    elsewhere = EnsembleConfig((*config(3).servers, Server(4, "zk.elsewhere")))
+    assert of(well(config=Known(elsewhere, "")), "members").result is Result.UNKNOWN
+
+
+def test_a_budget_is_held_against_the_voters() -> None:
+    """Scaled up by its replicas alone: two more pods, and no more votes."""
+    inventory = well(budgets=Known((budget(maxUnavailable=2),), ""))
+    found = of(replace(inventory, ensemble=ensemble(replicas=5)), "budget")
+    assert found.result is Result.FAIL
+    assert found.evidence[0].text.endswith("2 of 3 may be away, and the rest is no quorum")
 
 
 def test_an_even_number_of_voters_is_warned_of() -> None:

@@ -65,6 +65,10 @@ def test_server_lines_in_all_their_spellings() -> None:
         # Another member's name is a beginning of this one's, or another service's.
         (ZOO_CFG.replace(f"zk-2.{DOMAIN}", f"zk-20.{DOMAIN}"), "", Result.FAIL),
         (ZOO_CFG.replace(f"zk-2.{DOMAIN}", "zk-2.zk-hs-old.default.svc"), "", Result.FAIL),
+        # A member that was scaled away, a server elsewhere, and one that is named twice.
+        (f"{ZOO_CFG}server.4=zk-3.{DOMAIN}:2888:3888\n", "", Result.FAIL),
+        (f"{ZOO_CFG}server.4=zk.elsewhere:2888:3888\n", "", Result.PASS),
+        (f"{ZOO_CFG}server.4=zk-2.{DOMAIN}:2888:3888\n", "", Result.FAIL),
     ],
 )
 def test_lines_for_every_member(config: str, dynamic: str, result: Result) -> None:
@@ -73,6 +77,18 @@ def test_lines_for_every_member(config: str, dynamic: str, result: Result) -> No
         inventory = with_command(inventory, "dynamic", ran(dynamic), ("zk-1",))
     found = check_of(discovery, inventory, "discovery.server-lines")
     assert results(found) == {"zk-0": Result.PASS, "zk-1": result, "zk-2": Result.PASS}
+
+
+def test_what_is_wrong_with_the_lines_is_named() -> None:
+    more = f"server.4=zk-3.{DOMAIN}:2888:3888\nserver.5=zk-2.{DOMAIN}:2888:3888\n"
+    found = check_of(discovery, with_command(healthy(), "config", ran(ZOO_CFG + more)), "discovery.server-lines")
+    assert found.evidence[0].text == "5 server lines, one for zk-3, which is not there; zk-2 is named 2 times"
+
+
+def test_a_single_member_needs_no_lines() -> None:
+    alone = with_command(healthy(), "config", ran(ZOO_CFG.replace(SERVERS, "")))
+    one = replace(alone, pods=alone.pods[:1], ensemble=ensemble(replicas=1))
+    assert check_of(discovery, one, "discovery.server-lines").result is Result.PASS
 
 
 def with_slices(*changed: Any) -> Inventory:
@@ -90,6 +106,23 @@ def test_an_address_is_missing_doubled_or_of_nobody() -> None:
     stale = check_of(discovery, with_slices(*slices(zero, one, two, before)), "discovery.endpoints")
     assert [e.text for e in stale.evidence if not e.member] == ["of no pod that there is: 10.0.0.9"]
     assert stale.result is Result.FAIL
+
+
+def test_an_address_that_dns_leaves_out() -> None:
+    """Not ready, where the service does not publish that: listed, and of no use to anybody."""
+    (listed,) = slices(*healthy().pods)
+    ends = [{**end, "conditions": {"ready": end["targetRef"]["name"] != "zk-2"}} for end in listed["endpoints"]]
+    found = check_of(discovery, with_slices({**listed, "endpoints": ends}), "discovery.endpoints")
+    assert results(found) == {"zk-0": Result.PASS, "zk-1": Result.PASS, "zk-2": Result.FAIL}
+    assert found.evidence[2].text == "10.0.0.3 is listed as not ready: its name leads nowhere"
+
+
+def test_addresses_of_both_families() -> None:
+    one = healthy().pods[1]
+    both = {"status": {"podIPs": [{"ip": one.ip}, {"ip": "fd00::2"}]}}
+    more = with_slices(*slices(*healthy().pods), *slices(replace(one, ip="fd00::2")))
+    found = check_of(discovery, replace(more, pod_documents={"zk-1": both}), "discovery.endpoints")
+    assert found.result is Result.PASS
 
 
 def test_other_services_slices_are_not_looked_at() -> None:

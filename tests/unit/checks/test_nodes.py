@@ -13,7 +13,7 @@ from zktui.checks.model import Check, Result
 from zktui.checks.nodes import nodes
 from zktui.core.kube import AffinityTerm, PodSpec, SpreadConstraint, Toleration
 from zktui.core.labels import Selector
-from zktui.core.zookeeper import EnsembleConfig, Member, MemberReport, Mode
+from zktui.core.zookeeper import EnsembleConfig, Member, MemberReport, Mode, Server
 
 HOST = "kubernetes.io/hostname"
 OWN = Selector.of_labels({"app": "zk"})
@@ -76,6 +76,7 @@ def test_two_of_three_on_one_node() -> None:
     [
         (Mode.LOOKING, Result.FAIL, "1 of 3 voters are left, since zk-2 does not serve now; 2 are needed"),
         (Mode.SILENT, Result.UNKNOWN, "since zk-2 does not serve now, as far as they can be heard; 2 are needed"),
+        (Mode.UNKNOWN, Result.UNKNOWN, "since zk-2 does not serve now, as far as they can be heard; 2 are needed"),
         (Mode.FOLLOWER, Result.PASS, "2 of 3 voters are left, 2 are enough"),
     ],
 )
@@ -107,8 +108,26 @@ def test_an_observer_is_no_voter() -> None:
 
 def test_a_voter_on_no_node_and_one_that_is_no_pod() -> None:
     assert of(placed("node-1", "node-2", ""), "single-node").result is Result.UNKNOWN
+    # Of another name than the StatefulSet gives: a server elsewhere, of which nobody tells.
+    other = EnsembleConfig((*config(3).servers, Server(4, "zk.elsewhere"), Server(5, "10.9.9.9")))
+    found = of(replace(healthy(), config=Known(other, "")), "single-node")
+    assert [(e.result, e.text) for e in found.evidence][:2] == [
+        (Result.UNKNOWN, "no pods of this set: zk.elsewhere, 10.9.9.9"),
+        (
+            Result.UNKNOWN,
+            "without node node-1 (zk-0) 2 of 5 voters are left, since zk.elsewhere, 10.9.9.9 do not serve now, as far "
+            "as they can be heard; 3 are needed",
+        ),
+    ]
+
+
+def test_a_voter_that_was_scaled_away_is_not_counted_on() -> None:
     inventory = replace(healthy(), config=Known(config(5), ""))
-    assert "2 voters are no pods" in of(inventory, "single-node").evidence[0].text
+    found = of(inventory, "single-node")
+    assert {e.result for e in found.evidence} == {Result.FAIL}
+    assert found.evidence[0].text == (
+        "without node node-1 (zk-0) 2 of 5 voters are left, since zk-3, zk-4 do not serve now; 3 are needed"
+    )
 
 
 def test_weights_are_not_judged() -> None:
