@@ -118,6 +118,8 @@ def _compared(inventory: Inventory, told: Mapping[str, Known[Settings]], what: s
     for member, known in told.items():
         if known.value is None:
             yield Evidence(member, Result.UNKNOWN, known.why)
+        elif not any(settings for settings in read.values()):
+            yield Evidence(member, Result.UNKNOWN, f"no {what} in it: it was not understood")
         elif differing[member]:
             yield Evidence(member, bad, "; ".join(differing[member].values()))
         elif len(read) < len(told):
@@ -235,8 +237,14 @@ def _said(inventory: Inventory) -> dict[str, Known[Settings]]:
             found[pod.name] = Known(None, told.why)
         else:
             said = {k: v for k, v in settings_in(told.value).items() if k not in ("dataDir", "dataLogDir")}
-            found[pod.name] = Known(said, "") if said else Known(None, "its reply to conf has no settings")
+            found[pod.name] = Known(said, "") if said else Known(None, _no_settings(told.value))
     return found
+
+
+def _no_settings(reply: str) -> str:
+    """A server that does not serve answers every word but ruok with a sentence."""
+    first = next((line.strip() for line in reply.splitlines() if line.strip()), "")
+    return f"its reply to conf has no settings: {first or 'it is empty'}"
 
 
 _OPEN = (
@@ -264,14 +272,13 @@ def _running(inventory: Inventory) -> Check:
         )
     else:
         found = tuple(_compared(inventory, said, "settings"))
-    shut = bool(closed) or any(e.result is Result.UNKNOWN for e in found)
     return Check(
         "configuration.running",
         Chapter.CONFIGURATION,
         "The running servers agree",
         found,
         _OPEN
-        if shut
+        if closed
         else "The members that differ read their configuration at another time: restart those, one by "
         "one, the leader last.",
         by_hand="kubectl exec zk-0 -- sh -c 'echo conf | nc localhost 2181'",
@@ -300,11 +307,13 @@ def _in_effect(inventory: Inventory) -> Check:
             ]
             if wrong:
                 yield Evidence(member, Result.WARN, "; ".join(wrong))
+            elif not both:
+                yield Evidence(member, Result.UNKNOWN, "no setting stands both in its zoo.cfg and in its reply to conf")
             else:
                 yield Evidence(member, Result.PASS, f"{len(both)} settings are in effect as they are written")
 
     found = tuple(seen())
-    shut = any(e.result is Result.UNKNOWN for e in found) or any(_closed(known) for known in said.values())
+    shut = any(_closed(known) for known in said.values())
     return Check(
         "configuration.in-effect",
         Chapter.CONFIGURATION,

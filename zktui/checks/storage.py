@@ -113,7 +113,10 @@ def _kept(inventory: Inventory) -> Check:
             words = ", ".join(f"{w} {value}" for w, value in told.items())
             yield Evidence("", Result.WARN if deletes else Result.PASS, f"claims of the StatefulSet: {words}")
         for pod in inventory.pods:
-            for claim in _claims_of(inventory, pod).values():
+            claims = _claims_of(inventory, pod)
+            if not claims:
+                yield _without_claims(inventory, pod)
+            for claim in claims.values():
                 volume = _volume_of(inventory, claim)
                 reclaim = text(volume, "spec", "persistentVolumeReclaimPolicy")
                 if not reclaim:
@@ -133,28 +136,43 @@ def _kept(inventory: Inventory) -> Check:
         found,
         "With the policy Delete the claims go with the StatefulSet: applying it again would find nothing.",
         patch=(patch,) if any(e.result is Result.WARN for e in found) else (),
-        by_hand="kubectl delete statefulset zk; kubectl apply -f zookeeper.yaml; kubectl exec zk-2 zkCli.sh get /hello",
+        by_hand="kubectl delete statefulset zk; kubectl apply -f zookeeper.yaml; "
+        "kubectl exec zk-2 -- zkCli.sh get /hello",
     )
 
 
+def _without_claims(inventory: Inventory, pod: Pod) -> Evidence:
+    where = inventory.in_pod(pod.name).places
+    if not where.data:
+        return Evidence(pod.name, Result.UNKNOWN, "where it keeps its data could not be told")
+    if not claim_under(pod, where.data):
+        return Evidence(pod.name, Result.FAIL, f"{where.data} is on no claim: gone with the pod")
+    return Evidence(pod.name, Result.UNKNOWN, inventory.claims.why or "its claim does not exist")
+
+
 def _movable(inventory: Inventory) -> Check:
-    """Can a member's data follow it to another node?"""
+    """Can a member's data follow it to another node? What its volume's node affinity says stands in the evidence."""
 
     def seen() -> Iterator[Evidence]:
         for pod in inventory.pods:
             claims = _claims_of(inventory, pod)
-            if not claims or inventory.volumes.value is None:
-                why = inventory.volumes.why or inventory.claims.why or "its claims are not known"
+            if not claims:
+                yield _without_claims(inventory, pod)
+                continue
+            found = [_volume_of(inventory, claim) for claim in claims.values()]
+            volumes = [volume for volume in found if volume is not None]
+            if len(volumes) < len(found):
+                why = inventory.volumes.why or "its volume is not known"
                 yield Evidence(pod.name, Result.UNKNOWN, why)
                 continue
-            volumes = [_volume_of(inventory, claim) for claim in claims.values()]
-            hosts = sorted({host for volume in volumes if volume is not None for host in _hosts(volume)})
-            if None in volumes:
-                yield Evidence(pod.name, Result.UNKNOWN, "its volume is not known")
-            elif len(hosts) == 1:
+            hosts = sorted({host for volume in volumes for host in _hosts(volume)})
+            tied = "; ".join(dict.fromkeys(_tied(volume) for volume in volumes if _tied(volume)))
+            if len(hosts) == 1:
                 yield Evidence(pod.name, Result.WARN, f"its volume is on {hosts[0]}, and so it runs there or nowhere")
+            elif tied:
+                yield Evidence(pod.name, Result.PASS, f"its volume is for nodes with {tied}")
             else:
-                yield Evidence(pod.name, Result.PASS, "its volume is tied to no single node")
+                yield Evidence(pod.name, Result.PASS, "its volume is tied to no node")
 
     return Check(
         "storage.movable",
@@ -164,6 +182,18 @@ def _movable(inventory: Inventory) -> Check:
         "A local volume keeps its member Pending while its node is away. To give a node up for good, delete the claim "
         "and then the pod: the member is sent everything anew by its leader.",
         by_hand="kubectl get pv -o yaml",
+    )
+
+
+def _tied(volume: Document) -> str:
+    """The node affinity that the volume requires, as `kubectl describe pv` has it: terms are alternatives."""
+    terms = objects(volume, "spec", "nodeAffinity", "required", "nodeSelectorTerms")
+    return " or ".join(
+        " and ".join(
+            f"{text(one, 'key')} {text(one, 'operator').lower()} {', '.join(texts(one, 'values'))}".rstrip()
+            for one in objects(term, "matchExpressions")
+        )
+        for term in terms
     )
 
 

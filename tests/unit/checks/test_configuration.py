@@ -201,7 +201,21 @@ def test_a_server_that_keeps_conf_to_itself() -> None:
     assert results(found) == {**ONE_UNKNOWN, "zk-1": Result.WARN}
     assert "by its zoo.cfg, which it read when it started" in found.evidence[1].text
     assert "4lw.commands.whitelist" in found.advice
-    assert results(of(with_conf("This ZooKeeper instance is not serving\n"), "running")) == ONE_UNKNOWN
+
+
+def test_a_server_that_does_not_serve_says_so_to_conf_as_well() -> None:
+    idle = "This ZooKeeper instance is not currently serving requests\n"
+    for name in ("running", "in-effect"):
+        found = of(with_conf(idle), name)
+        assert results(found) == ONE_UNKNOWN
+        assert found.evidence[1].text == f"its reply to conf has no settings: {idle.strip()}"
+        assert "whitelist" not in found.advice, "it is open, and opening it would help nobody"
+
+
+def test_files_without_settings_agree_in_nothing() -> None:
+    other = with_command(healthy(), "config", ran("<configuration/>\n"))
+    assert of(other, "zoo-cfg").result is Result.UNKNOWN
+    assert of(other, "in-effect").result is Result.UNKNOWN
 
 
 def all_closed(inventory: Inventory) -> Inventory:

@@ -122,6 +122,30 @@ def test_a_local_volume_stays_where_it_is(volumes: Any, result: Result) -> None:
     assert results(of(replace(healthy(), volumes=Known(volumes, "")), "movable")) == one(result)
 
 
+def test_what_a_volume_is_tied_to() -> None:
+    zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"]}
+    tied = {"required": {"nodeSelectorTerms": [{"matchExpressions": [zone]}]}}
+    one_ = {**volume("zk-1"), "spec": {**volume("zk-1")["spec"], "nodeAffinity": tied}}
+    found = of(replace(healthy(), volumes=Known((volume("zk-0"), one_, volume("zk-2")), "")), "movable")
+    assert [e.text for e in found.evidence] == [
+        "its volume is tied to no node",
+        "its volume is for nodes with topology.kubernetes.io/zone in a",
+        "its volume is tied to no node",
+    ]
+
+
+@pytest.mark.parametrize("name", ["kept", "movable"])
+def test_data_on_no_claim_is_not_kept(name: str) -> None:
+    """An emptyDir: the StatefulSet's policy for claims is of no use to it."""
+    found = of(with_spec(mounts=()), name)
+    assert results(found)["zk-1"] is Result.FAIL
+    assert next(e for e in found.evidence if e.member == "zk-1").text == (
+        "/var/lib/zookeeper/data is on no claim: gone with the pod"
+    )
+    unread = of(replace(healthy(), claims=UNREAD), name)
+    assert {e.result for e in unread.evidence if e.member} == {Result.UNKNOWN}
+
+
 @pytest.mark.parametrize(
     ("said", "result"),
     [
