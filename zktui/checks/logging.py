@@ -17,6 +17,9 @@ from zktui.core.kube import Pod
 
 FINE = ("INFO", "WARN")
 LOUD = ("DEBUG", "TRACE", "ALL")
+LEVELS = ("ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF")
+"""From the one that prints everything to the one that prints nothing."""
+TUTORIAL = "kubectl exec zk-0 -- cat /usr/etc/zookeeper/log4j.properties"
 LOGBACK_SINCE = (3, 8)
 RELOAD4J_SINCE = {5: 10, 6: 4, 7: 1}
 """By the minor version of ZooKeeper 3, the first release with reload4j in place of log4j 1 (ZOOKEEPER-4455)."""
@@ -27,9 +30,11 @@ _TAG = re.compile(r"<(?P<tag>property|variable|appender|logger|root)\b(?P<rest>[
 _ROOT = re.compile(r"<root\b.*?(?:</root>|/>)", re.DOTALL)
 _REFERENCE = re.compile(r"<appender-ref\b(?P<rest>[^>]*)>")
 _APPENDER = re.compile(
-    r"<appender\b[^>]*?\bname\s*=\s*[\"'](?P<name>[^\"']*)[\"'][^>]*>(?P<body>.*?)</appender>", re.DOTALL
+    r"<appender\b(?:[^>/]|/(?!>))*?\bname\s*=\s*[\"'](?P<name>[^\"']*)[\"'](?:[^>/]|/(?!>))*>(?P<body>.*?)</appender>",
+    re.DOTALL,
 )
 _ELEMENT = re.compile(r"<(?P<key>file|maxFileSize|maxHistory|maxIndex|totalSizeCap)>\s*(?P<value>[^<]*?)\s*</")
+_THRESHOLD = re.compile(r"<filter\b[^>]*ThresholdFilter[^>]*>\s*<level>\s*(?P<level>[^<]*?)\s*</level>", re.DOTALL)
 _PROPERTY = re.compile(r"^\s*(?P<key>[\w.]+)\s*[=:]\s*(?P<value>.*?)\s*$", re.MULTILINE)
 _SYSTEM = re.compile(r"-D(?P<key>zookeeper\.[\w.]+)=(?P<value>.*?)(?=\s+-|\s+org\.apache\.|$)", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(?P<key>[\w.]+)(?::-(?P<default>[^}]*))?\}")
@@ -51,6 +56,15 @@ class Setup:
     kept: tuple[str, ...] = ()
     """Of each appender, where it writes and what bounds that, in words; empty for one that writes no file."""
 
+    thresholds: tuple[str, ...] = ()
+    """Of each appender, the level below which it drops what the loggers let through; empty where it has none."""
+
+    @property
+    def printed(self) -> str:
+        """The finest level that an appender of the root logger writes; empty where none is known."""
+        known = [t if _rank(t) > _rank(self.level) else self.level for t in self.thresholds or ("",)]
+        return min(known, key=_rank)
+
     @property
     def console(self) -> bool:
         return any("Console" in name for name in self.appenders)
@@ -61,6 +75,10 @@ class Setup:
         return any("File" in name and "Rolling" not in name for name in self.appenders)
 
 
+def _rank(level: str) -> int:
+    return LEVELS.index(level) if level in LEVELS else 0
+
+
 def logback(text: str, system: Mapping[str, str]) -> Setup:
     """Of a logback.xml. `system`: the process's own -D properties, which win over the file's."""
     plain = _COMMENT.sub("", text)
@@ -69,16 +87,14 @@ def logback(text: str, system: Mapping[str, str]) -> Setup:
     values = {**given, **system}
     classes = {a.get("name", ""): a.get("class", "") for tag, a in tags if tag == "appender"}
     root = _ROOT.search(plain)
-    references = [
-        _filled(attribute["value"], values)
-        for reference in _REFERENCE.finditer(root[0] if root else "")
-        for attribute in _ATTRIBUTE.finditer(reference["rest"])
-        if attribute["name"] == "ref"
-    ]
     level = next((a.get("level", "") for tag, a in tags if tag == "root"), "")
     bodies = {m["name"]: m["body"] for m in _APPENDER.finditer(plain)}
+    references = _references(root[0] if root else "", bodies, values)
     written = [
         {m["key"]: _filled(m["value"], values) for m in _ELEMENT.finditer(bodies.get(n, ""))} for n in references
+    ]
+    thresholds = [
+        _filled(m["level"], values).upper() if (m := _THRESHOLD.search(bodies.get(n, ""))) else "" for n in references
     ]
     loggers = {a.get("name", ""): a.get("level", "") for tag, a in tags if tag == "logger" and a.get("level")}
     return Setup(
@@ -87,7 +103,20 @@ def logback(text: str, system: Mapping[str, str]) -> Setup:
         tuple(_short(classes.get(name, "")) for name in references),
         {name: _filled(value, values).upper() for name, value in loggers.items()},
         tuple(_bounds(found, ("maxFileSize", "maxHistory", "maxIndex", "totalSizeCap")) for found in written),
+        tuple(thresholds),
     )
+
+
+def _references(element: str, bodies: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """The appenders that it names; in place of one that only hands on (AsyncAppender), those that it hands on to."""
+    names = [
+        _filled(attribute["value"], values)
+        for reference in _REFERENCE.finditer(element)
+        for attribute in _ATTRIBUTE.finditer(reference["rest"])
+        if attribute["name"] == "ref"
+    ]
+    rest = {name: body for name, body in bodies.items() if name not in names}
+    return [each for name in names for each in _references(bodies.get(name, ""), rest, values) or [name]]
 
 
 def log4j(text: str, system: Mapping[str, str]) -> Setup:
@@ -104,7 +133,11 @@ def log4j(text: str, system: Mapping[str, str]) -> Setup:
     appenders = tuple(_short(values.get(f"log4j.appender.{name}", "")) for name in names)
     keys = ("File", "MaxFileSize", "MaxBackupIndex", "DatePattern")
     written = [{k: _filled(values.get(f"log4j.appender.{n}.{k}", ""), values) for k in keys} for n in names]
-    return Setup("log4j", level.upper(), appenders, loggers, tuple(_bounds(found, keys[1:]) for found in written))
+    every = _filled(values.get("log4j.threshold", ""), values).upper()
+    own = [_filled(values.get(f"log4j.appender.{n}.Threshold", ""), values).upper() for n in names]
+    thresholds = tuple(each if _rank(each) > _rank(every) else every for each in own)
+    kept = tuple(_bounds(found, keys[1:]) for found in written)
+    return Setup("log4j", level.upper(), appenders, loggers, kept, thresholds)
 
 
 def _bounds(settings: Mapping[str, str], keys: Iterable[str]) -> str:
@@ -126,7 +159,7 @@ def _short(name: str) -> str:
 
 def logging(inventory: Inventory) -> Iterable[Check]:
     setups = {pod.name: setup_of(inventory, pod) for pod in inventory.pods}
-    yield _levels(setups)
+    yield _levels(setups, _by_hand(inventory, setups))
     yield _destinations(setups)
 
 
@@ -166,7 +199,17 @@ def _log4j_of(server: str, version: str) -> str:
     return "reload4j" if first is not None and int(parts[2]) >= first else "log4j 1"
 
 
-def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
+def _by_hand(inventory: Inventory, setups: Mapping[str, Known[Setup]]) -> str:
+    """The tutorial's line, for the file that this version reads."""
+    for member, known in setups.items():
+        where = inventory.in_pod(member).places
+        if known.value is not None and known.value.framework == "logback" and where.config_folder:
+            path = where.logging if where.logging.endswith(".xml") else f"{where.config_folder}/logback.xml"
+            return f"kubectl exec {member} -- cat {path}"
+    return TUTORIAL
+
+
+def _levels(setups: Mapping[str, Known[Setup]], by_hand: str) -> Check:
     def seen() -> Iterator[Evidence]:
         for member, known in setups.items():
             setup = known.value
@@ -175,8 +218,12 @@ def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
                 continue
             loud = [f"{name} {level}" for name, level in setup.loggers.items() if level in LOUD]
             others = "".join(f", {name} {level}" for name, level in setup.loggers.items())
+            cut = zip(setup.appenders, setup.thresholds, strict=False)
+            others += "".join(
+                f", {name or 'an appender'} from {level} on" for name, level in cut if _rank(level) > _rank(setup.level)
+            )
             words = f"{setup.framework}: root {setup.level or 'not set'}{others}"
-            fine = setup.level in FINE and not loud
+            fine = setup.level in FINE and setup.printed in FINE and not loud
             yield Evidence(member, Result.PASS if fine else Result.WARN, words)
 
     return Check(
@@ -185,7 +232,7 @@ def _levels(setups: Mapping[str, Known[Setup]]) -> Check:
         "The servers log enough, and no more",
         tuple(seen()),
         "DEBUG and TRACE slow a busy server and bury what matters; above WARN an election leaves no trace.",
-        by_hand="kubectl exec zk-0 -- cat /usr/etc/zookeeper/log4j.properties",
+        by_hand=by_hand,
     )
 
 

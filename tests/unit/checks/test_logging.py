@@ -65,12 +65,14 @@ def test_nothing_was_asked() -> None:
 
 def test_a_releases_own_logback() -> None:
     found = logback(RELEASE_39, {})
-    assert found == Setup("logback", "INFO", ("ConsoleAppender",), {"org.apache.zookeeper.audit": "INFO"}, ("",))
+    assert found == Setup(
+        "logback", "INFO", ("ConsoleAppender",), {"org.apache.zookeeper.audit": "INFO"}, ("",), ("INFO",)
+    )
     assert logback(RELEASE_39, {"zookeeper.level": "debug"}).level == "DEBUG"
 
 
 def test_a_releases_own_log4j() -> None:
-    assert log4j(RELEASE_34, {}) == Setup("log4j", "INFO", ("ConsoleAppender",), {}, ("",))
+    assert log4j(RELEASE_34, {}) == Setup("log4j", "INFO", ("ConsoleAppender",), {}, ("",), ("INFO",))
     more = f"{RELEASE_34}log4j.logger.org.apache.zookeeper.server=TRACE, CONSOLE\n"
     assert log4j(more, {}).loggers == {"org.apache.zookeeper.server": "TRACE"}
 
@@ -80,7 +82,7 @@ def test_the_process_overrides_its_file() -> None:
     inventory = with_command(healthy(), "processes", ran(process), ("zk-1",))
     inventory = with_version(with_command(inventory, "log4j.properties", ran(RELEASE_34)), "3.4.14-4c25d48")
     assert results(of(inventory, "level")) == ONE_WARNS
-    assert of(inventory, "level").evidence[1].text == "log4j 1: root DEBUG"
+    assert of(inventory, "level").evidence[1].text == "log4j 1: root DEBUG, ConsoleAppender from INFO on"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,45 @@ def test_which_of_the_two_reads_log4j_properties(jar: str, version: str, named: 
 def test_every_logger_is_told_level_by_level() -> None:
     (text, *_) = (e.text for e in of(with_command(healthy(), "logback.xml", ran(RELEASE_39)), "level").evidence)
     assert text == "logback: root INFO, org.apache.zookeeper.audit INFO"
+
+
+CUT = """<filter class="ch.qos.logback.classic.filter.ThresholdFilter"><level>${least}</level></filter>"""
+ASYNC = """<configuration>
+  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender"/>
+  <appender name="LATER" class="ch.qos.logback.classic.AsyncAppender"><appender-ref ref="CONSOLE"/></appender>
+  <root level="INFO"><appender-ref ref="LATER"/></root>
+</configuration>
+"""
+
+
+@pytest.mark.parametrize(("least", "result"), [("ERROR", Result.WARN), ("WARN", Result.PASS), ("DEBUG", Result.PASS)])
+def test_what_an_appender_drops_is_not_logged(least: str, result: Result) -> None:
+    """An election leaves no trace where the root logger lets INFO through and its appender does not."""
+    open_, shut = 'ConsoleAppender"/>', f'ConsoleAppender">{CUT}</appender>'
+    text = f'<property name="least" value="{least}"/>{LOGBACK.replace(open_, shut)}'
+    found = of(spoiled(text), "level")
+    assert found.evidence[1].result is result
+    said = "" if least == "DEBUG" else f", ConsoleAppender from {least} on"
+    assert found.evidence[1].text == f"logback: root INFO{said}"
+
+
+@pytest.mark.parametrize("line", ["log4j.appender.CONSOLE.Threshold=ERROR", "log4j.threshold=ERROR"])
+def test_what_log4j_drops_is_not_logged(line: str) -> None:
+    found = log4j(
+        f"log4j.rootLogger=INFO, CONSOLE\nlog4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender\n{line}\n", {}
+    )
+    assert (found.level, found.printed) == ("INFO", "ERROR")
+
+
+def test_an_appender_that_only_hands_on() -> None:
+    assert logback(ASYNC, {}).appenders == ("ConsoleAppender",)
+    assert of(spoiled(ASYNC), "destination").result is Result.PASS
+
+
+def test_the_line_by_hand_names_the_file_that_is_read() -> None:
+    assert of(healthy(), "level").by_hand == "kubectl exec zk-0 -- cat /opt/zookeeper/conf/logback.xml"
+    old = with_version(with_command(healthy(), "log4j.properties", ran(RELEASE_34)), "3.4.14")
+    assert of(old, "level").by_hand == "kubectl exec zk-0 -- cat /usr/etc/zookeeper/log4j.properties"
 
 
 ROLLING = """<configuration><property name="dir" value="/logs"/>
