@@ -15,7 +15,7 @@ from zktui.checks.inventory import Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
 from zktui.checks.processes import processes_in, servers_of
 from zktui.core.documents import Document, child, mapping, number, objects, text, texts
-from zktui.core.heap import heap_of
+from zktui.core.heap import heap_of, share_of
 from zktui.core.kube import Pod
 from zktui.core.quantities import amount
 from zktui.core.zookeeper import Mode, ordinal
@@ -23,7 +23,9 @@ from zktui.core.zookeeper import Mode, ordinal
 BESIDE_THE_HEAP = Decimal("1.25")
 """How much more than its heap a server takes (metaspace, threads, direct buffers): a rule of thumb, for warnings."""
 
-_ID = re.compile(r"uid=(?P<uid>\d+)(?:\((?P<user>[^)]*)\))? gid=(?P<gid>\d+)\S*(?: groups=(?P<groups>\S+))?")
+_ID = re.compile(
+    r"uid=(?P<uid>\d+)(?:\((?P<user>[^)]*)\))? gid=(?P<gid>\d+)(?:\((?P<group>[^)]*)\))?(?: groups=(?P<groups>\S+))?"
+)
 _FOLDER = re.compile(r"^(?P<mode>d\S{9})\S*\s+\d+\s+(?P<user>\S+)\s+(?P<group>\S+)\s")
 
 
@@ -59,13 +61,16 @@ def _user(inventory: Inventory) -> Check:
                 continue
             listed = inventory.in_pod(pod.name).output("processes").value or ""
             users = sorted({p.user for p in servers_of(processes_in(listed))})
-            runs = f", the server as {', '.join(users)}" if users else ""
-            who = f"{found['uid']} ({found['user']})" if found["user"] else found["uid"]
+            own = [u for u in users if u in (found["uid"], found["user"]) or _cut(u, found["user"] or "")]
+            runs = f", the server as {', '.join(users)}" if users != own else ", the server too" if users else ""
+            who, group = (
+                f"{n} ({name})" if name else n for n, name in (found.group(1, 2), found.group("gid", "group"))
+            )
             as_root = found["uid"] == "0" or "root" in users
             forced = _setting(inventory, pod, "runAsNonRoot") is True or isinstance(
                 _setting(inventory, pod, "runAsUser"), int
             )
-            words = f"user {who}{runs}" + ("" if forced or as_root else ", by the image's own choice")
+            words = f"user {who}, group {group}{runs}" + ("" if forced or as_root else ", by the image's own choice")
             yield Evidence(pod.name, Result.FAIL if as_root else Result.PASS if forced else Result.WARN, words)
 
     ensemble = inventory.ensemble
@@ -82,6 +87,11 @@ def _user(inventory: Inventory) -> Check:
         patch=(_patch(inventory, {"securityContext": fixed}),) if bad else (),
         by_hand=f"kubectl exec {ensemble.name}-0 -- ps -elf",
     )
+
+
+def _cut(shown: str, user: str) -> bool:
+    """As ps shortens a name of more than eight letters: `zookeep+`."""
+    return shown.endswith("+") and len(shown) > 1 and user.startswith(shown[:-1])
 
 
 def _patch(inventory: Inventory, spec: Document) -> str:
@@ -178,8 +188,9 @@ def _heap(inventory: Inventory) -> Check:
             running = [p.command for p in servers_of(processes_in(listed))]
             declared = [*texts(container, "command"), *texts(container, "args")]
             env = {text(e, "name"): text(e, "value") for e in objects(container, "env")}
-            heap = heap_of(running or declared, {} if running else env)
-            yield Evidence(pod.name, *_fits(heap, mapping(container, "resources")))
+            words, variables = running or declared, {} if running else env
+            resources = mapping(container, "resources")
+            yield Evidence(pod.name, *_fits(heap_of(words, variables), share_of(words, variables), resources))
 
     return Check(
         "process.heap",
@@ -192,9 +203,13 @@ def _heap(inventory: Inventory) -> Check:
     )
 
 
-def _fits(heap: int | None, resources: Document) -> tuple[Result, str]:
+def _fits(heap: int | None, percent: Decimal | None, resources: Document) -> tuple[Result, str]:
     limit, request = (amount(text(resources, kind, "memory")) for kind in ("limits", "requests"))
     room, what = (limit, "limit") if limit is not None else (request, "request")
+    if heap is None and percent is not None:
+        if limit is None:
+            return Result.WARN, f"the JVM takes up to {percent:f}% of the node's memory: there is no limit"
+        heap = int(limit * percent / 100)
     if heap is None:
         share = "a quarter of the limit" if limit is not None else "a quarter of the node's memory"
         return Result.WARN, f"no -Xmx: the JVM takes up to {share}"

@@ -67,6 +67,19 @@ def test_nothing_is_known_of_what_was_not_read() -> None:
     assert {c.result for c in process(inventory)} == {Result.UNKNOWN}
 
 
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("zookeep+", "user 1000 (zookeeper), group 1000 (zookeeper), the server too"),
+        ("1000", "user 1000 (zookeeper), group 1000 (zookeeper), the server too"),
+        ("nobody", "user 1000 (zookeeper), group 1000 (zookeeper), the server as nobody"),
+    ],
+)
+def test_user_and_group(shown: str, words: str) -> None:
+    listed = PS.replace("zookeep+ ", f"{shown:<9}")
+    assert of(with_command(well(), "processes", ran(listed)), "user").evidence[0].text == words
+
+
 def test_root_fails() -> None:
     found = of(with_command(well(), "id", ran("uid=0(root) gid=0(root) groups=0(root)\n"), ("zk-1",)), "user")
     assert results(found) == {**ALL, "zk-1": Result.FAIL}
@@ -162,3 +175,17 @@ def test_what_an_update_does_to_the_leader(document: Any, leader: str, result: R
     found = of(well(leader, statefulset=Known(document, "")), "strategy")
     assert found.result is result
     assert any(words in e.text for e in found.evidence)
+
+
+@pytest.mark.parametrize(
+    ("memory", "result", "words"),
+    [
+        ({"limits": {"memory": "1Gi"}}, Result.PASS, "heap 716 MiB, limit 1Gi"),
+        ({"limits": {"memory": "1Gi"}, "requests": {"memory": "1Gi"}}, Result.PASS, "heap 716 MiB, limit 1Gi"),
+        (RESOURCES, Result.WARN, "the JVM takes up to 70% of the node's memory: there is no limit"),
+    ],
+)
+def test_a_heap_that_is_a_share_of_the_memory(memory: dict[str, Any], result: Result, words: str) -> None:
+    share = PS.replace("-Xmx512m", "-XX:MaxRAMPercentage=70")
+    found = of(with_command(with_pods(pod_document(memory)), "processes", ran(share)), "heap")
+    assert (found.evidence[1].result, found.evidence[1].text) == (result, words)
