@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from zktui.checks.inventory import Commands, Documents, Inside, Inventory, Known, known
 from zktui.checks.places import Places, places
 from zktui.checks.probes import script_of
-from zktui.core.documents import Document, number, text
+from zktui.core.documents import Document, number, text, texts
 from zktui.core.documents import objects as objects_in
 from zktui.core.kube import Pod
 from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Rounds, Where, Words
@@ -168,10 +168,13 @@ def _folders(where: Places) -> dict[str, tuple[str, ...]]:
 
 
 def _scripts(pod: Document, container: str) -> dict[str, tuple[str, ...]]:
-    """The programs that its probes start, where they are named by their path."""
+    """The programs that its probes start, where they are named by their path; and what those probes say now that the
+    kubelet starts again and again."""
     own = [c for c in objects_in(pod, "spec", "containers") if text(c, "name") == container]
     paths = {script_of(c, which) for c in own for which in ("startupProbe", "readinessProbe", "livenessProbe")}
-    return {f"probe {path}": ("cat", path) for path in sorted(paths) if path}
+    commands = {texts(c, which, "exec", "command") for c in own for which in ("readinessProbe", "livenessProbe")}
+    tried = {f"try {' '.join(command)}": command for command in sorted(commands) if command}
+    return {**{f"probe {path}": ("cat", path) for path in sorted(paths) if path}, **tried}
 
 
 def _names(hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -26,6 +26,10 @@ _PORT = re.compile(r"\bnc\s+(?:-\w+\s+)*-\w*z|/dev/tcp/")
 _PROGRAM = re.compile(r"(?:^|\s)(?P<path>/\S+)")
 
 
+SERVING = "serving"
+"""What the script of zktui's manifest is told to ask for more than an answer."""
+
+
 class Asks(enum.StrEnum):
     NOTHING = "there is none"
     PORT = "that the port is open"
@@ -66,6 +70,11 @@ def script_of(container: Document, which: str) -> str:
     return found[0] if found else ""
 
 
+def takes_serving(script: str) -> bool:
+    """It is the script of zktui's manifest, or one like it: it asks for serving where it is told to."""
+    return _WHEN_ASKED.search(script) is not None
+
+
 def _judged(probe: Document, scripts: Mapping[str, str]) -> tuple[Asks, str]:
     if command := texts(probe, "exec", "command"):
         return _of_command(" ".join(command), scripts), " ".join(command)
@@ -80,8 +89,8 @@ def _judged(probe: Document, scripts: Mapping[str, str]) -> tuple[Asks, str]:
 
 def _of_command(command: str, scripts: Mapping[str, str]) -> Asks:
     script = next((scripts[path] for path in scripts if path in command.split()), "")
-    if _WHEN_ASKED.search(script):  # the script of zktui's manifest: it asks for serving where it is told to
-        return Asks.SERVING if "serving" in command.split() else Asks.ALIVE
+    if takes_serving(script):
+        return Asks.SERVING if SERVING in command.split() else Asks.ALIVE
     for words in (command, script):
         if _STATUS_SCRIPT.search(words) or (_STATUS_WORD.search(words) and _TELLS_MODE.search(words)):
             return Asks.SERVING

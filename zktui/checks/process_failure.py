@@ -12,18 +12,23 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from zktui.checks.discovery import headless, publish
-from zktui.checks.inventory import Inventory
+from zktui.checks.inventory import Inventory, Known
 from zktui.checks.model import Chapter, Check, Evidence, Result
-from zktui.checks.probes import Asks, Probe, probe_of, script_of
+from zktui.checks.probes import SERVING, Asks, Probe, probe_of, script_of, takes_serving
 from zktui.checks.processes import INITS, line_of, processes_in, servers_of
-from zktui.core.documents import Document, child, flag, mapping, number, objects, text
+from zktui.core.documents import Document, child, flag, mapping, number, objects, text, texts
 from zktui.core.kube import Pod
+from zktui.core.ports import Executed
 from zktui.core.text import count, span
 
 RECENT = 3600.0
 """Seconds for which an exit is news."""
 DAY = 86400.0
 SERVES = "'^Mode: (leader|follower|observer|standalone)'"
+_NOT_RUN = (126, 127)
+"""A shell's exit codes for a program that it may not run, or does not find."""
+_NO_PROGRAM = ("executable file not found", "no such file or directory", "permission denied: unknown")
+"""In the runtime's words, where no shell is between."""
 _SIGNALS = {130: "SIGINT", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
 
@@ -86,12 +91,29 @@ def _words(probe: Probe) -> str:
     return f"{probe.command} ({rhythm}): {'it tests ' * (probe.asks is not Asks.UNKNOWN)}{probe.asks}"
 
 
+def _tried(inventory: Inventory, pod: Pod, probe: Probe) -> tuple[bool, str]:
+    """Whether its command can't even be run there, and what it says now; nothing of one that can't be tried."""
+    ran = inventory.in_pod(pod.name).commands.get(f"try {probe.command}", Known[Executed]())
+    if ran.value is None:
+        absent = any(words in ran.why for words in _NO_PROGRAM)
+        return absent, f"; it can't be run: {ran.why.rpartition('exec: ')[2]}" if absent else ""
+    if ran.value.code == 0:
+        return False, ""
+    said = (ran.value.err or ran.value.out).strip().splitlines()
+    why = said[-1] if said else f"exit code {ran.value.code}"
+    if ran.value.code in _NOT_RUN:
+        return True, f"; it can't be run: {why}"
+    return False, f"; it fails now: {why}"
+
+
 def _liveness(inventory: Inventory) -> Check:
     results = {Asks.NOTHING: Result.WARN, Asks.SERVING: Result.FAIL, Asks.UNKNOWN: Result.UNKNOWN}
 
     def judge(pod: Pod, _: Document) -> Evidence:
         probe = _probe(inventory, pod, "livenessProbe")
-        return Evidence(pod.name, results.get(probe.asks, Result.PASS), _words(probe))
+        broken, now = _tried(inventory, pod, probe)
+        result = Result.FAIL if broken else results.get(probe.asks, Result.PASS)
+        return Evidence(pod.name, result, _words(probe) + now)
 
     return Check(
         "process-failure.liveness",
@@ -99,7 +121,8 @@ def _liveness(inventory: Inventory) -> Check:
         "A server that hangs is noticed",
         _each(inventory, judge),
         "Without a liveness probe a server that hangs stays as it is. One that tests for serving restarts every member "
-        "that waits for a quorum, and so keeps it from coming back: let it ask ruok, or for any answer to srvr.",
+        "that waits for a quorum, and so keeps it from coming back: let it ask ruok, or for any answer to srvr. One "
+        "whose program is missing restarts a server that is well: delete the pod, and it has its image's files again.",
         by_hand="kubectl exec zk-0 -- rm /usr/bin/zookeeper-ready; kubectl get pod -w -l app=zk",
     )
 
@@ -112,7 +135,10 @@ def _readiness(inventory: Inventory) -> Check:
 
     def judge(pod: Pod, _: Document) -> Evidence:
         probe = _probe(inventory, pod, "readinessProbe")
-        words = _words(probe)
+        broken, now = _tried(inventory, pod, probe)
+        words = _words(probe) + now
+        if broken:
+            return Evidence(pod.name, Result.FAIL, words)
         if probe.asks is Asks.UNKNOWN:
             return Evidence(pod.name, Result.UNKNOWN, words)
         if probe.asks is not Asks.SERVING:
@@ -146,12 +172,24 @@ def _readiness(inventory: Inventory) -> Check:
 def _patches(inventory: Inventory) -> tuple[str, ...]:
     """A readiness that asks for serving, in place of whatever handler there is; it rolls the members."""
     ensemble = inventory.ensemble
-    ask = f"echo srvr | nc -w 2 127.0.0.1 {ensemble.client_port} | grep -qE {SERVES}"
-    probe = {"exec": {"command": ["sh", "-c", ask]}, "tcpSocket": None, "httpGet": None}
+    probe: Document = {"exec": {"command": _serving_command(inventory)}, "tcpSocket": None, "httpGet": None}
     container = {"name": ensemble.container, "readinessProbe": probe}
     patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}}, separators=(",", ":"))
     quoted = patch.replace("'", "'\\''")
     return (f"kubectl -n {ensemble.namespace} patch statefulset {ensemble.name} -p '{quoted}'",)
+
+
+def _serving_command(inventory: Inventory) -> list[str]:
+    """By the script that the members have already, where that knows the question; else by nc."""
+    for pod in inventory.pods:
+        container = container_in(inventory, pod)
+        for which in ("livenessProbe", "startupProbe", "readinessProbe"):
+            path, command = script_of(container, which), texts(container, which, "exec", "command")
+            script = inventory.in_pod(pod.name).output(f"probe {path}").value or ""
+            if command[:1] == (path,) and takes_serving(script):
+                return [*(word for word in command if word != SERVING), SERVING]
+    port = inventory.ensemble.client_port
+    return ["sh", "-c", f"echo srvr | nc -w 2 127.0.0.1 {port} | grep -qE {SERVES}"]
 
 
 def _startup(inventory: Inventory) -> Check:

@@ -15,6 +15,7 @@ from tests.unit.checks.inventories import (
     NAMES,
     PROGRAM,
     PS,
+    READY,
     check_of,
     healthy,
     pod_document,
@@ -158,6 +159,31 @@ def test_readiness(probe: Any, expected: dict[str, Result]) -> None:
     assert results(of(probing("readinessProbe", probe), "readiness")) == expected
 
 
+@pytest.mark.parametrize(
+    ("outcome", "result", "words"),
+    [
+        (ran(code=127, err="sh: 1: zookeeper-ready: not found\n"), "fail", "can't be run: sh: 1: zookeeper-ready: not"),
+        (
+            Known(None, 'OCI runtime exec failed: exec: "x": executable file not found in $PATH (500)'),
+            "fail",
+            '"x": exec',
+        ),
+        (ran(code=1), "pass", "it fails now: exit code 1"),
+        (ran(code=1, err="Connection refused\n"), "pass", "it fails now: Connection refused"),
+        (ran(), "pass", "it tests that it serves"),
+        (DENIED, "pass", "it tests that it serves"),
+    ],
+)
+def test_a_probe_is_tried_as_the_kubelet_does(outcome: Any, result: str, words: str) -> None:
+    """What it tests is of no use where its program is gone."""
+    inventory = with_command(healthy(), f"try {PROGRAM} 2181 serving", outcome, ("zk-1",))
+    found = of(inventory, "readiness")
+    assert results(found) == {**ONE_WARNS, "zk-1": Result(result)}
+    assert words in found.evidence[1].text
+    alive = with_command(healthy(), f"try {PROGRAM} 2181", outcome, ("zk-1",))
+    assert of(alive, "liveness").evidence[1].result is Result(result)
+
+
 def test_a_readiness_whose_script_could_not_be_read_is_not_guessed_at() -> None:
     found = of(with_command(healthy(), f"probe {PROGRAM}", DENIED, ("zk-1",)), "readiness")
     assert results(found) == ONE_UNKNOWN
@@ -170,6 +196,12 @@ def test_the_patch_for_readiness_is_offered_where_it_can_work() -> None:
     assert words[:-1] == ["kubectl", "-n", "default", "patch", "statefulset", "zk", "-p"]
     (container,) = json.loads(words[-1])["spec"]["template"]["spec"]["containers"]
     assert container["name"] == "zookeeper"
+    mended = {k: v for k, v in container["readinessProbe"].items() if v is not None}
+    assert container["readinessProbe"]["exec"] == {"command": [PROGRAM, "2181", "serving"]}, "by the script it has"
+    assert probe_of({"readinessProbe": mended}, "readinessProbe", {PROGRAM: READY}).asks is Asks.SERVING
+    bare = with_command(weak, f"probe {PROGRAM}", ran(code=1, err="cat: No such file or directory\n"))
+    (line,) = of(bare, "readiness").patch
+    (container,) = json.loads(shlex.split(line)[-1])["spec"]["template"]["spec"]["containers"]
     mended = {k: v for k, v in container["readinessProbe"].items() if v is not None}
     assert probe_of({"readinessProbe": mended}, "readinessProbe", {}).asks is Asks.SERVING
     ordered = replace(weak, statefulset=Known({"spec": {"podManagementPolicy": "OrderedReady"}}, ""))
