@@ -55,7 +55,7 @@ def _synced(inventory: Inventory) -> Check:
         "Each member answers after a sync",
         tuple(seen()),
         "A member that can't sync serves the past, or nobody: see what its log says of its leader.",
-        by_hand="kubectl exec zk-1 zkCli.sh sync /",
+        by_hand="kubectl exec zk-1 -- zkCli.sh sync /",
     )
 
 
@@ -83,7 +83,7 @@ def _written(inventory: Inventory, played: Round) -> Check:
         tuple(seen()),
         "A write that is not acknowledged may have been done or not: its client has to find out. Slow ones wait for "
         "a disk (fsync of the transaction log) or for a follower far away.",
-        by_hand="kubectl exec zk-0 zkCli.sh create /hello world",
+        by_hand="kubectl exec zk-0 -- zkCli.sh create /hello world",
     )
 
 
@@ -113,7 +113,7 @@ def _read(inventory: Inventory, played: Round) -> Check:
         tuple(seen()),
         "After a sync a member has everything that was acknowledged before it. One that has not is no member of this "
         "ensemble: compare its configuration with the others'.",
-        by_hand="kubectl exec zk-1 zkCli.sh get /hello",
+        by_hand="kubectl exec zk-1 -- zkCli.sh get /hello",
     )
 
 
@@ -150,5 +150,5 @@ def _cleared(played: Round) -> Check:
         "Nothing of the round is left",
         (found,),
         "A session was lost in the middle of the round; its znode goes when the session expires.",
-        by_hand="kubectl exec zk-0 zkCli.sh delete /hello",
+        by_hand="kubectl exec zk-0 -- zkCli.sh delete /hello",
     )
