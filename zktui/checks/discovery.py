@@ -114,7 +114,7 @@ def _endpoints(inventory: Inventory) -> Check:
             "A missing address is a member that its peers can't find; a stale or doubled one sends them to a pod that "
             "is gone. EndpointSlices follow the pods within about a second: look again, then at the service's selector."
         )
-        by_hand = f"kubectl get endpointslices -l kubernetes.io/service-name={service}"
+        by_hand = "kubectl get endpointslices -l kubernetes.io/service-name=zk-hs"
         title = "The service has every member's address"
         return Check("discovery.endpoints", Chapter.DISCOVERY, title, found, advice, by_hand=by_hand)
 

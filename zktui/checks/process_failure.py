@@ -8,6 +8,7 @@ readiness that means serving asks of its StatefulSet.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
@@ -123,8 +124,21 @@ def _liveness(inventory: Inventory) -> Check:
         "Without a liveness probe a server that hangs stays as it is. One that tests for serving restarts every member "
         "that waits for a quorum, and so keeps it from coming back: let it ask ruok, or for any answer to srvr. One "
         "whose program is missing restarts a server that is well: delete the pod, and it has its image's files again.",
-        by_hand="kubectl exec zk-0 -- rm /usr/bin/zookeeper-ready; kubectl get pod -w -l app=zk",
+        by_hand=_breaking(inventory),
     )
+
+
+def _asked(inventory: Inventory, which: str) -> str:
+    """The probe's own command, to be typed; the tutorial's where it has none."""
+    found = (texts(container_in(inventory, pod), which, "exec", "command") for pod in inventory.pods)
+    return next((shlex.join(command) for command in found if command), "zookeeper-ready 2181")
+
+
+def _breaking(inventory: Inventory) -> str:
+    """The tutorial takes the script of its image away, and watches the restart; one from a ConfigMap is only run."""
+    paths = {script_of(container_in(inventory, pod), "livenessProbe") for pod in inventory.pods}
+    doing = _asked(inventory, "livenessProbe") if any(paths) else "rm /usr/bin/zookeeper-ready"
+    return f"kubectl exec zk-0 -- {doing}; kubectl get pod -w -l app=zk"
 
 
 def _readiness(inventory: Inventory) -> Check:
@@ -165,7 +179,7 @@ def _readiness(inventory: Inventory) -> Check:
         "which only a new StatefulSet can have (delete it with --cascade=orphan and apply it again), and "
         "publishNotReadyAddresses.",
         patch=_patches(inventory) if weak and ready else (publish(inventory),) if shut else (),
-        by_hand="kubectl get sts zk -o yaml; kubectl exec zk-0 -- zookeeper-ready 2181",
+        by_hand=f"kubectl get sts zk -o yaml; kubectl exec zk-0 -- {_asked(inventory, 'readinessProbe')}",
     )
 
 
