@@ -70,7 +70,7 @@ def _changing(target: argparse.ArgumentParser, duration: Duration) -> None:
 def _deploy(target: argparse.ArgumentParser, where: Where, duration: Duration) -> None:
     where(target)
     target.add_argument("--name", default="zk", help="of the ensemble, and what its objects' names begin with")
-    target.add_argument("--members", type=_members, metavar="N", help="1, 3, 5 or 7 (default 3)")
+    target.add_argument("--members", type=_members, metavar="N", help="an odd number (default 3)")
     target.add_argument("--storage-class", default="", metavar="NAME", help="default: the cluster's")
     target.add_argument("--size", default="", metavar="10Gi", help="of each member's volume")
     target.add_argument("--image", default="", help="ZooKeeper 3.9's official image, or one of its layout")
@@ -84,11 +84,11 @@ def _deploy(target: argparse.ArgumentParser, where: Where, duration: Duration) -
 
 
 def deploy_request(given: argparse.Namespace) -> DeployRequest:
-    """Raises UsageError for amounts that are none."""
+    """Raises UsageError for what can't be deployed."""
     from zktui.core.heap import heap_bytes  # noqa: PLC0415  # only what the chosen command needs
     from zktui.core.quantities import amount  # noqa: PLC0415
     from zktui.headless.deploy import Request  # noqa: PLC0415
-    from zktui.workload.manifest import Wanted  # noqa: PLC0415
+    from zktui.workload.manifest import Wanted, objection_to  # noqa: PLC0415
 
     for flag in ("size", "cpu", "memory"):
         value = getattr(given, flag)
@@ -108,6 +108,8 @@ def deploy_request(given: argparse.Namespace) -> DeployRequest:
         heap=given.heap,
         tutorial=given.tutorial,
     )
+    if problem := objection_to(wanted):
+        raise UsageError(f"That can't be deployed: {problem}.", "Nothing was changed.")
     return Request(wanted, given.diff, given.force, changing_of(given))
 
 

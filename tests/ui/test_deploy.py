@@ -10,13 +10,15 @@ import pytest
 
 from tests.ui.fakes import World
 from tests.ui.pilots import main_screen, painted, screen_text, until
+from tests.unit.core.facts import statefulset
 from tests.unit.workload import world as workload
 from zktui.core.documents import Document, text
+from zktui.core.kube import Container, PodSpec, StatefulSet
 from zktui.core.ports import Answer, Cause, Refused, Reply, Where
 from zktui.session import Session
 from zktui.ui.app import ZktuiApp
 from zktui.ui.deploywork import Deployment
-from zktui.ui.screens.deployform import DeployForm, problem_with
+from zktui.ui.screens.deployform import DeployForm, wanted_of
 from zktui.ui.screens.work import WorkScreen
 from zktui.workload.manifest import Wanted
 
@@ -90,12 +92,34 @@ async def test_another_size_and_read_only(session: Session, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("name", "Zoo!", "small letters"), ("members", "4", "is odd"), ("members", "x", "is odd"), ("size", "big", "big")],
+    [
+        ("name", "Zoo!", "small letters"),
+        ("members", "4", "is odd"),
+        ("members", "x", "is odd"),
+        ("size", "big", "big"),
+        ("size", "10", "too small for a volume"),
+        ("class", "fast disk", "no name of a storage class"),
+        ("image", "zookeeper 3.9", "no image"),
+    ],
 )
 def test_what_can_t_be_deployed(field: str, value: str, words: str) -> None:
     given = {"name": "", "members": "", "size": "", "class": "", "image": ""}
-    assert problem_with(given) == ""
-    assert words in problem_with({**given, field: value})
+    assert wanted_of("default", given) == Wanted("default", "zk", 3)
+    assert words in str(wanted_of("default", {**given, field: value}))
+
+
+async def test_a_statefulset_of_something_else_is_left_alone(session: Session) -> None:
+    class Databases:
+        async def statefulset(self, namespace: str, name: str) -> Reply[StatefulSet]:
+            template = PodSpec(containers=(Container("db", "postgres:17"),))
+            return Answer(statefulset(name, namespace=namespace, labels={}, template_labels={}, template=template), 0.0)
+
+    other = replace(over(session, Api()), cluster=cast(Any, Databases()))
+    prepared = await Deployment(other, WANTED).prepare()
+    assert (prepared.may_begin, prepared.obstacles) == (
+        False,
+        ("StatefulSet zk is there, and does not run ZooKeeper: choose another name",),
+    )
 
 
 async def test_the_palette_opens_the_form_and_then_what_would_be_made(session: Session) -> None:

@@ -42,6 +42,9 @@ class Deployment:
         """By a dry run of every object."""
         wanted = self._wanted
         there = await self._ports.cluster.statefulset(wanted.namespace, wanted.name)
+        if isinstance(there, Answer) and recognise(there.value) is None:
+            why = f"StatefulSet {wanted.name} is there, and does not run ZooKeeper: choose another name"
+            return Prepared((), (why,), may_begin=False)
         if isinstance(there, Answer) and there.value.replicas != wanted.members:
             why = f"{wanted.name} is there, with {count(there.value.replicas, 'member')}: how many vote is not changed"
             return Prepared((), (why,), may_begin=False)

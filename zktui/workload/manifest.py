@@ -11,13 +11,22 @@ from typing import Any, cast
 
 import yaml
 
-from zktui.core.documents import Document
-from zktui.core.quantities import canonical
+from zktui.core.documents import Document, objects, text, texts
+from zktui.core.heap import heap_of
+from zktui.core.quantities import amount, canonical
 
 MODERN, TUTORIAL = "zookeeper.yaml", "tutorial-3.4.yaml"
 NAME = "zk"
 """The name that the manifests have, and that the names of all their objects begin with."""
 
+LONGEST = 52
+"""Letters of a StatefulSet's name: with a revision's eleven after it, it is a label's value, which has 63."""
+LEAST = 64 * 2**20
+"""Bytes: ZooKeeper makes its log 64 MiB long in advance (preAllocSize)."""
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_CLASS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 _FLAG = {"servers": r"--servers=\d+", "heap": r"--heap=\S+"}
 
 
@@ -62,6 +71,31 @@ def manifest(wanted: Wanted) -> tuple[Document, ...]:
         if entry["kind"] == "StatefulSet":
             _fill(entry["spec"], wanted)
     return tuple(renamed)
+
+
+def objection_to(wanted: Wanted) -> str:
+    """Why this can't be, or could not run, in words for people; empty when nothing speaks against it."""
+    if not _NAME.fullmatch(wanted.name):
+        return f"{wanted.name!r} is no name: small letters, digits and hyphens, beginning with a letter"
+    if len(wanted.name) > LONGEST:
+        return f"{wanted.name!r} is longer than {LONGEST} letters: its pods could not be labelled with it"
+    if wanted.image and not _IMAGE.fullmatch(wanted.image):
+        return f"{wanted.image!r} is no image: REGISTRY/NAME:TAG, without spaces"
+    if wanted.storage_class and not _CLASS.fullmatch(wanted.storage_class):
+        return f"{wanted.storage_class!r} is no name of a storage class: see kubectl get storageclass"
+    size = amount(wanted.size or "1Gi")
+    if size is None or size < LEAST:
+        return f"{wanted.size!r} is too small for a volume: one transaction log alone takes 64 MiB"
+    return _heap_in(manifest(wanted)[-1])
+
+
+def _heap_in(statefulset: Document) -> str:
+    for container in objects(statefulset, "spec", "template", "spec", "containers"):
+        heap, asked = heap_of(texts(container, "command"), {}), text(container, "resources", "requests", "memory")
+        memory = amount(asked)
+        if heap is not None and memory is not None and heap >= memory:
+            return f"the heap of {heap >> 20} MiB does not fit the {asked} of memory that each member asks for"
+    return ""
 
 
 def _renamed(value: Any, names: set[str], name: str) -> Any:

@@ -30,7 +30,20 @@ def parse(*words: str) -> Any:
 
 
 def test_deploy_s_options() -> None:
-    words = ("--name", "zoo", "--members", "5", "--storage-class", "fast", "--size", "20Gi", "--heap", "1G")
+    words = (
+        "--name",
+        "zoo",
+        "--members",
+        "5",
+        "--storage-class",
+        "fast",
+        "--size",
+        "20Gi",
+        "--heap",
+        "1G",
+        "--memory",
+        "2Gi",
+    )
     request = deploy_request(parse("deploy", *words, "--diff", "-o", "json", "-n", "prod"))
     wanted = request.wanted
     assert (wanted.name, wanted.members, wanted.storage_class, wanted.size) == ("zoo", 5, "fast", "20Gi")
@@ -50,6 +63,22 @@ def test_an_even_ensemble_is_not_made(words: tuple[str, ...], capsys: pytest.Cap
 def test_amounts_that_are_none(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         deploy_request(parse("deploy", *(f"{words[0]}={words[1]}",)))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--name", "My Zoo"), "'My Zoo' is no name"),
+        (("--size", "10"), "too small for a volume"),
+        (("--heap", "2G"), "does not fit the 1Gi of memory"),
+        (("--image", "a b"), "is no image"),
+        (("--storage-class", "x y"), "no name of a storage class"),
+    ],
+)
+def test_what_can_not_be_deployed_is_refused_in_words(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        deploy_request(parse("deploy", *words))
+    assert refused.value.hint == "Nothing was changed."
 
 
 def test_rollout_s_options() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from zktui.core.documents import Document, objects, text
 from zktui.workload.deploying import title
-from zktui.workload.manifest import MODERN, TUTORIAL, Wanted, as_yaml, manifest, source
+from zktui.workload.manifest import MODERN, TUTORIAL, Wanted, as_yaml, manifest, objection_to, source
 
 PLAIN = Wanted("default")
 BOTH = pytest.mark.parametrize("wanted", [PLAIN, Wanted("default", tutorial=True)], ids=["modern", "tutorial"])
@@ -37,6 +37,31 @@ def test_the_objects_in_the_order_in_which_they_are_applied() -> None:
         "poddisruptionbudget.policy/zk-pdb",
         "statefulset.apps/zk",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": "Zoo"}, "'Zoo' is no name"),
+        ({"name": "../zk"}, "is no name"),
+        ({"name": "z" * 53}, "longer than 52 letters"),
+        ({"image": "zookeeper:3.9 --privileged"}, "is no image"),
+        ({"storage_class": "Fast Disk"}, "no name of a storage class"),
+        ({"size": "10"}, "'10' is too small for a volume"),
+        ({"heap": "2G"}, "the heap of 2048 MiB does not fit the 1Gi of memory"),
+        ({"memory": "640"}, "the heap of 512 MiB does not fit the 640 of memory"),
+        ({"memory": "512Mi", "tutorial": True}, "the heap of 512 MiB does not fit the 512Mi of memory"),
+    ],
+)
+def test_what_can_not_be_is_refused_in_words(fields: dict[str, Any], words: str) -> None:
+    assert words in objection_to(Wanted(**{"namespace": "default", **fields}))
+
+
+def test_what_can_be_is_not_refused() -> None:
+    most = Wanted(
+        "default", "z" * 52, 5, "gp3-fast.io", "20Gi", "registry:5000/zookeeper:3.9.4@sha256:1f", "1", "4Gi", "2G"
+    )
+    assert objection_to(most) == objection_to(PLAIN) == objection_to(Wanted("default", memory="640Mi")) == ""
 
 
 @BOTH

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,7 +13,7 @@ from textual.widgets import Input, Static
 from zktui.core.quantities import amount
 from zktui.ui.text import Piece, content
 from zktui.ui.theme import Tone
-from zktui.workload.manifest import NAME, Wanted
+from zktui.workload.manifest import NAME, Wanted, objection_to
 
 FIELDS = (
     ("name", "name", NAME),
@@ -24,7 +23,6 @@ FIELDS = (
     ("image", "image", "ZooKeeper 3.9's official one"),
 )
 """(id, label, what an empty line means)."""
-_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 class DeployForm(ModalScreen[Wanted | None]):
@@ -71,30 +69,19 @@ class DeployForm(ModalScreen[Wanted | None]):
 
     def on_input_submitted(self) -> None:
         given = {name: self.query_one(f"#{name}", Input).value.strip() for name, _, _ in FIELDS}
-        problem = problem_with(given)
-        if problem:
-            self._tell(problem)
-            return
-        self.dismiss(
-            Wanted(
-                self._namespace,
-                given["name"] or NAME,
-                int(given["members"] or 3),
-                given["class"],
-                given["size"],
-                given["image"],
-            )
-        )
+        wanted = wanted_of(self._namespace, given)
+        if isinstance(wanted, Wanted):
+            self.dismiss(wanted)
+        else:
+            self._tell(wanted)
 
 
-def problem_with(given: dict[str, str]) -> str:
-    """What can't be deployed, in words; empty when all of it can."""
-    if given["name"] and not _NAME.fullmatch(given["name"]):
-        return "a name has small letters, digits and hyphens"
+def wanted_of(namespace: str, given: dict[str, str]) -> Wanted | str:
+    """What the lines ask for, or what can't be deployed of it, in words."""
     members = given["members"] or "3"
     if not members.isdecimal() or int(members) % 2 == 0:
         return "the number of members is odd: an even one adds a member and no tolerance"
-    size = amount(given["size"] or "10Gi")
-    if size is None or size <= 0:
+    if given["size"] and amount(given["size"]) is None:
         return f"{given['size']} is not an amount such as 10Gi"
-    return ""
+    wanted = Wanted(namespace, given["name"] or NAME, int(members), given["class"], given["size"], given["image"])
+    return objection_to(wanted) or wanted
