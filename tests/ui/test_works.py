@@ -311,7 +311,7 @@ async def test_the_palette_opens_them_and_asks_for_amounts(session: Session) -> 
             "Updates and their history",
             "Restart every member",
             "Undo the last update",
-            "Hold an update",
+            "Pause an update",
         } <= commands.keys()
         commands["Change CPU or memory"].callback()
         await until(pilot, lambda: isinstance(pilot.app.screen, WishScreen))

@@ -41,8 +41,8 @@ TITLES = {
     Verb.SHOW: "Updates and their history",
     Verb.RESTART: "Restart every member",
     Verb.UNDO: "Undo the last update",
-    Verb.RESUME: "Go on with an update",
-    Verb.HOLD: "Hold an update",
+    Verb.RESUME: "Resume an update",
+    Verb.HOLD: "Pause an update",
     Verb.RESOURCES: "Change CPU or memory",
 }
 COMMANDS = {
