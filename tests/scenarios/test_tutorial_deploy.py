@@ -159,6 +159,22 @@ def test_not_into_a_namespace_that_is_not_there(stage: Stage) -> None:
     assert 'namespaces "nowhere" not found' in ended.out + ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--name", "My Zoo"), "'My Zoo' is no name"),
+        (("--members", "4"), "an even one adds a member and no tolerance"),
+        (("--size", "10"), "'10' is too small for a volume"),
+        (("--heap", "2G"), "does not fit the 1Gi of memory"),
+    ],
+)
+def test_what_can_not_be_is_refused_in_words(stage: Stage, options: tuple[str, ...], said: str) -> None:
+    """Before the server is asked."""
+    ended = deploy(stage, "nowhere", *options, "--yes", code=2)
+    assert said in ended.err
+    assert ended.out == ""
+
+
 @pytest.mark.timeout(400)
 def test_the_tutorial_s_own_manifest(stage: Stage, api: Api, space: str) -> None:
     """Its image can't be had everywhere: real servers are asked whether they would take it."""

@@ -135,6 +135,30 @@ def test_deleted_and_applied_again_with_its_pods_where_they_are(stage: Stage, ap
     assert znodes.children(by_name(whole(stage))["zk-0"], "/") == znodes_before
 
 
+@pytest.mark.timeout(300)
+def test_deleted_with_its_pods_as_the_tutorial_does(stage: Stage, api: Api, znodes: Znodes) -> None:
+    """An outage that was accepted: every pod is another one, on its own claim, and what was written is there."""
+    members = by_name(whole(stage))
+    pods_before, claims = uids(api), volumes(api)
+    events = drilled(stage, "storage", "--cascade", "background", "--accept-outage")
+    assert events[-1]["data"]["well"] is True
+    assert kinds(events).count("data") == 3
+    after = by_name(whole(stage))
+    assert not {*uids(api).values()} & {*pods_before.values()}
+    assert volumes(api) == claims
+    for member in after.values():
+        assert member["myid"] == members[member["pod"]]["myid"]
+        assert not [name for name in znodes.children(member, "/") if name.startswith("zktui-drill")]
+
+
+def volumes(api: Api) -> dict[str, str]:
+    """The members' claims, and the volume that each is bound to."""
+    items = api.get("/api/v1/namespaces/default/persistentvolumeclaims")["items"]
+    return {
+        c["metadata"]["name"]: c["spec"]["volumeName"] for c in items if c["metadata"]["name"].startswith("datadir-zk-")
+    }
+
+
 def test_deleted_with_its_pods_and_killed_in_the_middle(stage: Stage, api: Api, znodes: Znodes) -> None:
     """SIGKILL once it is deleted: the next drill says so, and what it says brings the ensemble back with its data."""
     members = by_name(whole(stage))

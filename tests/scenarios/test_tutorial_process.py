@@ -165,6 +165,7 @@ def test_nothing_begins_while_the_ensemble_is_not_whole(stage: Stage, api: Api) 
     before = by_name(whole(stage))
     api.patch(STATEFUL_SET, {"spec": {"replicas": 2}})
     api.gone("/api/v1/namespaces/default/pods/zk-2")
+    _named_and_not_there(stage)
     revision = api.get(STATEFUL_SET)["status"]["updateRevision"]
     for arguments in (("set-resources", "zk", "--requests", "cpu=300m"), ("rollout", "restart", "zk")):
         refused = stage.zktui(*arguments, "--yes")
@@ -176,6 +177,21 @@ def test_nothing_begins_while_the_ensemble_is_not_whole(stage: Stage, api: Api) 
     assert api.get(STATEFUL_SET)["status"]["updateRevision"] == revision
     now = by_name(stage.status())
     assert {name: now[name]["uid"] for name in ("zk-0", "zk-1")} == {n: before[n]["uid"] for n in ("zk-0", "zk-1")}
+
+
+def _named_and_not_there(stage: Stage) -> None:
+    """Two of two pods are well, and one more would be the end of quorum: no chapter passes that over."""
+    ended = stage.zktui("check", "deploy", "discovery", "node-failure", "-o", "json")
+    assert ended.code == 1, ended
+    (ensemble,) = ended.json()["ensembles"]
+    found = {c["code"]: [(e["result"], e["message"]) for e in c["evidence"]] for c in ensemble["checks"]}
+    assert ("fail", "voter 3 (zk-2) has no pod: the quorum is counted with it all the same") in found["deploy.members"]
+    lines = ("fail", "3 server lines, one for zk-2, which is not there")
+    assert found["discovery.server-lines"] == [lines, lines]
+    assert {result for result, _ in found["nodes.single-node"]} == {"fail"}
+    assert found["nodes.single-node"][0][1].endswith(
+        "1 of 3 voters are left, since zk-2 does not serve now; 2 are needed"
+    )
 
 
 @pytest.mark.timeout(300)

@@ -164,7 +164,7 @@ def test_readiness(probe: Any, expected: dict[str, Result]) -> None:
     [
         (ran(code=127, err="sh: 1: zookeeper-ready: not found\n"), "fail", "can't be run: sh: 1: zookeeper-ready: not"),
         (
-            Known(None, 'OCI runtime exec failed: exec: "x": executable file not found in $PATH (500)'),
+            Known[Any](None, 'OCI runtime exec failed: exec: "x": executable file not found in $PATH (500)'),
             "fail",
             '"x": exec',
         ),

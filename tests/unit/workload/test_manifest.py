@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_objects_in_the_order_in_which_they_are_applied() -> None:
     ],
 )
 def test_what_can_not_be_is_refused_in_words(fields: dict[str, Any], words: str) -> None:
-    assert words in objection_to(Wanted(**{"namespace": "default", **fields}))
+    assert words in objection_to(replace(PLAIN, **fields))
 
 
 def test_what_can_be_is_not_refused() -> None:
