@@ -49,8 +49,7 @@ class Following:
         self._led_by = ""
         self._leader: MemberReport | None = None
         """As it answered in an earlier look than the one that it is compared with."""
-        self._zero = 0.0
-        self._looked: float | None = None
+        self._zero = self._looked = 0.0
         self._found = ProcessOutcome(pod.name, False, Path())
 
     async def before(self) -> None:
@@ -70,7 +69,7 @@ class Following:
                 self._led_by, self._leader = report.pod.name, report
 
     def start(self) -> None:
-        self._zero = self._ports.clock.now()
+        self._zero = self._looked = self._ports.clock.now()
 
     async def until_back(self) -> ProcessOutcome:
         """Until the member serves again and has caught up, or LONGEST is over."""
@@ -121,7 +120,7 @@ class Following:
             self._say("stopped", f"{self._pod.name} does not serve any more", seconds=self._found.stopped)
         quorum = judge(members_of(self._pods, reports, self._config), self._config, now)
         # What is not known, as on a slow machine, is no outage.
-        if self._looked is not None and quorum.health is Health.NO_QUORUM:
+        if quorum.health is Health.NO_QUORUM:
             self._note(below=self._found.below + now - self._looked)
         self._looked = now
         leaders = [r for r in reports.values() if r.mode is Mode.LEADER and r.serving(now)]

@@ -143,6 +143,8 @@ class FakeExecutor:
     away: float = 8.0
     """Seconds until an ended server serves again; infinite: it does not come back."""
     listing: str = PS
+    slow: float = 0.0
+    """Seconds from the end of a server until the command that ended it returns."""
     ran: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
     on_kill: Callable[[], Reply[Executed] | None] = lambda: None
 
@@ -161,6 +163,7 @@ class FakeExecutor:
         found = self.objects.cluster.world.pods[pod.uid]
         self.objects.cluster.world.crash(found, self.away)
         self.objects.restarts[pod.uid] = self.objects.restarts.get(pod.uid, 0) + 1
+        await clock.sleep(self.slow)
         return Unanswered("the connection to the container was cut", at)
 
 

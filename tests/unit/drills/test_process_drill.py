@@ -11,6 +11,7 @@ import pytest
 from tests.unit.drills.fakes import PS, DrillBench
 from zktui.core.kube import Lease
 from zktui.core.ports import Answer, Executed, Refused
+from zktui.drills.following import POLL, STEP
 from zktui.maintenance.model import LEASE_NAME, RUN_ANNOTATION, GateName, Standing
 from zktui.maintenance.refusals import CannotBegin, ReadOnlyError, WordMissing
 
@@ -64,6 +65,18 @@ async def test_the_leader_is_ended_and_another_is_elected(tmp_path: Path) -> Non
     assert outcome.elected is not None
     assert 0 < outcome.below < outcome.rejoined
     assert "elected" in bench.kinds
+
+
+async def test_the_time_until_the_first_look_counts(tmp_path: Path) -> None:
+    """The command that ends a leader may return late: by the second look another leads."""
+    bench = DrillBench(tmp_path)
+    member = bench.leader
+    bench.executor.away = 30.0
+    bench.executor.slow = 1.0
+    outcome = await drilled(bench, member)
+    assert outcome.stopped >= 1.0
+    # Until the last look before the one that found another leader.
+    assert outcome.elected - outcome.below <= STEP + POLL + 0.1
 
 
 async def test_the_journal_says_so_before_anything_is_ended(tmp_path: Path) -> None:
