@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -183,14 +183,26 @@ async def _history(session: Session, ensemble: Ensemble, request: Request) -> in
 
 def history_text(revisions: Sequence[Revision], reading: Reading) -> str:
     """The revisions, newest last, with what changed from each to the next beneath it."""
-    blocks: list[str] = []
-    for one in revisions:
-        members = ", ".join(m.pod.name for m in reading.members if m.pod.revision == one.name)
-        row = (str(one.number), one.name, one.created, members or "-", one.cause or "<none>")
-        head = ("REVISION", "NAME", "CREATED", "MEMBERS", "CHANGE-CAUSE")
-        blocks.append(table(head, [row], frozenset({0})))
-        blocks += [f"    {printable(line)}" for line in _changes(one)]
-    return "\n".join(blocks) or "There is no revision."
+    if not revisions:
+        return "There is no revision."
+    head = ("REVISION", "NAME", "CREATED", "MEMBERS", "CHANGE-CAUSE")
+    rows = [
+        (
+            str(one.number),
+            one.name,
+            one.created,
+            ", ".join(m.pod.name for m in reading.members if m.pod.revision == one.name) or "-",
+            one.cause or "<none>",
+        )
+        for one in revisions
+    ]
+    first, *lines = table(head, rows, frozenset({0})).splitlines()
+    told = zip(lines, revisions, strict=True)
+    return "\n".join([first, *(part for line, one in told for part in (line, *_indented(_changes(one))))])
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"    {printable(line)}" for line in lines)
 
 
 def _changes(one: Revision) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,6 +157,11 @@ async def test_status_and_history_for_people() -> None:
     told = history_text(revisions, reading)
     assert "1   zk-old   2026-01-01T00:00:00Z   zk-0, zk-1, zk-2   <none>" in told
     assert '.spec.containers[name="zk"].image: a:1 -> a:2␛[31m' in told
+    caused = replace(revisions[0], cause="because\nof that")
+    lines = history_text((caused, *revisions[1:]), reading).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["REVISION", "1", "2"], "one table, whatever a cause holds"
+    assert lines[3].startswith("    .spec.containers")
+    assert history_text((), reading) == "There is no revision."
 
 
 @pytest.mark.parametrize(
