@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zktui.checks.inventory import Commands, Documents, Inside, Inventory, Known, known
+from zktui.checks.inventory import STANDALONE, Commands, Documents, Inside, Inventory, Known, known
 from zktui.checks.places import Places, places
 from zktui.checks.probes import script_of
 from zktui.core.documents import Document, number, text, texts
@@ -17,7 +17,7 @@ from zktui.core.kube import Pod
 from zktui.core.ports import Clock, Cluster, Executed, Executor, Members, Objects, Rounds, Where, Words
 from zktui.core.quorum import members_of
 from zktui.core.rounds import Round
-from zktui.core.zookeeper import Ensemble, MemberReport, Mode
+from zktui.core.zookeeper import Ensemble, EnsembleConfig, MemberReport, Mode, Server, ordinal
 
 CORE, APPS = "/api/v1", "/apis/apps/v1"
 STATEFULSETS = Where(APPS, "statefulsets")
@@ -67,11 +67,11 @@ async def gather(ensemble: Ensemble, ports: Ports, *, writes: bool = False) -> I
     async with asyncio.TaskGroup() as group:
         objects = group.create_task(_objects(ensemble, ports.objects))
         reports = group.create_task(_reports(ensemble, pods, ports.members))
-        configured = group.create_task(ports.members.config(ensemble, running))
+        asked = group.create_task(ports.members.config(ensemble, running))
         words = group.create_task(_words(ensemble, running, ports.words))
         first = group.create_task(look.at([(pod, FIRST) for pod in running]))
         synced = group.create_task(_synced(ensemble, running, ports.members))
-    config = known(configured.result(), "configuration")
+    config = configured(ensemble, pods, reports.result(), known(asked.result(), "configuration"))
     hosts = tuple(server.host for server in config.value.servers) if config.value is not None else ()
     found = objects.result()
     documents = {text(document, "metadata", "name"): document for document in found["pods"].value or ()}
@@ -101,6 +101,21 @@ async def gather(ensemble: Ensemble, ports: Ports, *, writes: bool = False) -> I
         synced=synced.result(),
         sanity=played,
     )
+
+
+def configured(
+    ensemble: Ensemble, pods: Sequence[Pod], reports: Mapping[str, MemberReport], told: Known[EnsembleConfig]
+) -> Known[EnsembleConfig]:
+    """A server that stands alone has no membership to tell: it is its ensemble's one voter."""
+    if told.value is not None or len(pods) != 1:
+        return told
+    (pod,) = pods
+    report = reports.get(pod.uid)
+    if report is None or report.mode is not Mode.STANDALONE:
+        return told
+    sts = ensemble.statefulset
+    host = f"{pod.name}.{sts.service}.{pod.namespace}.svc.cluster.local" if sts.service else pod.ip
+    return Known(EnsembleConfig((Server(ordinal(pod.name) + 1, host),), source=STANDALONE, at=report.at), "")
 
 
 async def _look_further(

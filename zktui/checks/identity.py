@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from zktui.checks.inventory import Inventory
+from zktui.checks.inventory import STANDALONE, Inventory
 from zktui.checks.model import Chapter, Check, Evidence, Result
+from zktui.core.text import count
 from zktui.core.zookeeper import ordinal
 
 
@@ -77,7 +78,8 @@ def _ids(inventory: Inventory) -> Check:
         for pod in inventory.pods:
             told = inventory.in_pod(pod.name).output("myid")
             number = told.value.strip() if told.value is not None else ""
-            server = inventory.config.value.server_of(pod) if inventory.config.value is not None else None
+            config = inventory.config.value
+            server = config.server_of(pod) if config is not None and config.source != STANDALONE else None
             wanted = server.myid if server is not None else ordinal(pod.name) + 1
             source = "as the configuration says" if server is not None else "its ordinal and one"
             if told.value is None:
@@ -113,6 +115,6 @@ def _distinct(inventory: Inventory) -> Check:
     elif len(told) < len(ids) or not ids:
         found = Evidence("", Result.UNKNOWN, f"read of {len(told)} of {len(ids)} members")
     else:
-        found = Evidence("", Result.PASS, f"{len(told)} members, {len(told)} numbers")
+        found = Evidence("", Result.PASS, f"{count(len(told), 'member')}, {count(len(told), 'number')}")
     advice = "Two servers of one number break each other's connections: the ensemble flaps."
     return Check("identity.distinct", Chapter.IDENTITY, "No two members share a number", (found,), advice)

@@ -14,6 +14,9 @@ from zktui.core.ports import Answer, Executed, Refused, Reply
 from zktui.core.rounds import Round
 from zktui.core.zookeeper import Ensemble, EnsembleConfig, Member, MemberReport
 
+STANDALONE = "standalone"
+"""The source of a configuration that is none: that of a server that stands alone."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

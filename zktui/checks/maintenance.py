@@ -157,7 +157,8 @@ def _evidence(member: str, finding: Finding, place: str = "") -> Evidence:
 
 
 def _gate(member: PlannedMember, gate: Gate) -> Evidence:
-    result = Result.WARN if gate.standing is Standing.WAITING else Result.FAIL
+    by_choice = gate.unblock.startswith("--")
+    result = Result.WARN if by_choice or gate.standing is Standing.WAITING else Result.FAIL
     unblock = f" → {gate.unblock}" if gate.unblock else ""
     return Evidence(member.pod.name, result, f"its gate {gate.name.value} is closed: {gate.evidence}{unblock}")
 

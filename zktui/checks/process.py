@@ -275,6 +275,10 @@ def _strategy(inventory: Inventory) -> Check:
             words = "RollingUpdate under Parallel: every old pod that is not Ready goes at once"
             yield Evidence("", Result.PASS, f"{words}, unless it is held: zktui rollout lets them go one by one")
         leader = next((m for m in inventory.members if m.report.mode is Mode.LEADER), None)
+        alone = next((m for m in inventory.members if m.report.mode is Mode.STANDALONE), None)
+        if leader is None and alone is not None:
+            yield Evidence(alone.pod.name, Result.WARN, "it stands alone: an update is an outage until it is back")
+            return
         if leader is None:
             yield Evidence("", Result.UNKNOWN, "no member leads")
             return

@@ -18,7 +18,7 @@ from zktui.checks.maintenance import maintenance
 from zktui.checks.model import Chapter, Check, Result
 from zktui.core.zookeeper import Mode
 from zktui.maintenance.facts import Facts
-from zktui.maintenance.model import Finding, Level, Options, Plan
+from zktui.maintenance.model import Finding, Gate, GateName, Level, Options, Plan, Standing
 
 NODES = ("node-1", "node-2", "node-3")
 
@@ -92,6 +92,28 @@ def test_a_voter_that_is_away_keeps_a_run_waiting() -> None:
     gate = start.evidence[1]
     assert (gate.member, gate.result) == ("zk-1", Result.WARN)
     assert gate.text.startswith("its gate quorum is closed: 1 of 3 serve without zk-1")
+
+
+def test_a_gate_that_an_option_opens_is_no_fault() -> None:
+    """As a finding that names an option: one voter is an outage that can be accepted."""
+    inventory = foreseen(world())
+    seen = inventory.foresight.value
+    assert seen is not None
+    first = next(n.name for n in seen.whole.nodes if n.members)
+    shut = Gate(GateName.QUORUM, Standing.BLOCKED, "any eviction is an outage", 0.0, unblock="--accept-outage")
+
+    def closed(plan: Plan) -> Plan:
+        return replace(
+            plan,
+            nodes=tuple(replace(n, members=tuple(replace(m, gates=(shut,)) for m in n.members)) for n in plan.nodes),
+        )
+
+    alone = {**seen.alone, first: closed(seen.alone[first])}
+    start, _ = maintenance(replace(inventory, foresight=Known(replace(seen, alone=alone), "")))
+    assert (start.result, start.evidence[0].text) == (
+        Result.WARN,
+        "its gate quorum is closed: any eviction is an outage → --accept-outage",
+    )
 
 
 def test_quorum_that_is_lost_and_one_that_is_not_known() -> None:
