@@ -103,6 +103,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.breaking:
         where = ["--write-kubeconfig", arguments.write_kubeconfig] if arguments.write_kubeconfig else []
         return wiring.serve_demo(["--break", arguments.breaking, *where])
+    options += ["--contain", arguments.contain]
     if arguments.keep:
         options += ["--keep", arguments.keep]
     if arguments.serve:

@@ -167,6 +167,13 @@ def _demo_flags(target: argparse.ArgumentParser) -> None:
         help="break something in the demo that $KUBECONFIG or --write-kubeconfig leads to, such as kill-member=leader; "
         "`list` tells what there is, `nothing` makes all of it whole again",
     )
+    target.add_argument(
+        "--contain",
+        choices=("auto", "namespaces", "emulation"),
+        default="auto",
+        help="what keeps a pod's processes from yours: Linux namespaces, or that its commands are played; "
+        "auto (default) takes namespaces where this machine allows them",
+    )
     target.add_argument("--keep", metavar="FOLDER", help="keep the cluster's state here, and begin with what is there")
     target.add_argument("--serve", action="store_true", help="only run the cluster, until Ctrl-C")
     target.add_argument("--write-kubeconfig", metavar="FILE", help="where to write the way to it (with --serve)")
