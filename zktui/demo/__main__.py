@@ -14,7 +14,7 @@ from zktui.demo import zookeeper
 from zktui.demo.cluster import CONTAINMENTS, DemoCluster, NotContained
 from zktui.demo.control import NotARehearsal, ask
 from zktui.demo.network import NoAddress
-from zktui.demo.state_folder import FolderInUse
+from zktui.demo.state_folder import FolderInUse, NotWritable
 from zktui.demo.zookeeper import MissingSoftware
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.breaking:
             return breaking(options)
         return asyncio.run(serve(options))
-    except (MissingSoftware, NoAddress, NotContained, FolderInUse, NotARehearsal) as why:
+    except (MissingSoftware, NoAddress, NotContained, FolderInUse, NotWritable, NotARehearsal) as why:
         sys.stderr.write(f"zktui demo: {why}\n")
         return 2
 

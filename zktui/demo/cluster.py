@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.resources
 import json
 from collections.abc import Callable
@@ -36,7 +37,7 @@ from zktui.demo.process import ProcessGuard
 from zktui.demo.resources import BY_KIND
 from zktui.demo.server import ApiServer
 from zktui.demo.sleeping import put_to_sleep
-from zktui.demo.state_folder import StateFolder
+from zktui.demo.state_folder import NotWritable, StateFolder
 from zktui.demo.store import Store
 
 CLIENT_SIDE = "kubectl-client-side-apply"
@@ -77,7 +78,9 @@ def with_members(objects: list[Object], members: int) -> list[Object]:
 def applied(entry: Object) -> Object:
     """The object as ``kubectl apply`` would send it: with the annotation that the next apply compares with."""
     metadata: Object = {"annotations": {}, "namespace": "default", **entry["metadata"]}
-    text = json.dumps({**entry, "metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
+    text = json.dumps({**entry, "metadata": metadata}, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    for sign in "<>&":  # Go's way
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
     return {**entry, "metadata": {**metadata, "annotations": {LAST_APPLIED: text}}}
 
 
@@ -87,8 +90,8 @@ class DemoCluster:
     ``keep`` is a folder for the members' disks, which then outlive the cluster and are found again by the next
     one; without it they live in a temporary folder. ``members`` 0 starts an empty cluster; ``sleeping`` pods only seem
     to run. ``contain`` is one of :data:`CONTAINMENTS`. ``on_progress`` gets lines for people. Entering raises
-    :class:`~zktui.demo.zookeeper.MissingSoftware`, :class:`~zktui.demo.network.NoAddress`, :class:`NotContained` or
-    :class:`~zktui.demo.state_folder.FolderInUse` before anything runs.
+    :class:`~zktui.demo.zookeeper.MissingSoftware`, :class:`~zktui.demo.network.NoAddress`, :class:`NotContained`,
+    :class:`~zktui.demo.state_folder.FolderInUse` or :class:`~zktui.demo.state_folder.NotWritable` before anything runs.
     """
 
     def __init__(
@@ -234,13 +237,22 @@ class DemoCluster:
         return self.server.kubeconfig(CONTEXT)
 
     def write_kubeconfig(self, path: Path) -> None:
-        """Write it, readable by the user only, by a rename: who waits for the file never reads half of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
-        fresh.replace(path)
+        """Write it, readable by the user only, by a rename: who waits for the file never reads half of it.
+
+        Raises :class:`~zktui.demo.state_folder.NotWritable`.
+        """
+        fresh = path.parent / f".{path.name}.new"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o600)
+            fresh.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+            fresh.replace(path)
+        except OSError as why:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            words = f"the kubeconfig can't be written: {why}; choose another file with --write-kubeconfig"
+            raise NotWritable(words) from why
 
     async def wait_ready(self, seconds: float = 90) -> None:
         """Until every member that has a node is Ready, which here means that it serves; raises TimeoutError.

@@ -17,6 +17,10 @@ class FolderInUse(Exception):
     """Another rehearsal cluster runs on the kept folder."""
 
 
+class NotWritable(Exception):
+    """A file or folder of the rehearsal cluster can't be made; the message says which, why, and what to do."""
+
+
 class StateFolder:
     """``keep``, or a temporary folder that is removed by :meth:`close`.
 
@@ -25,13 +29,17 @@ class StateFolder:
 
     def __init__(self, keep: Path | None) -> None:
         self._temporary = keep is None
-        if keep is None:
-            _sweep()
-            self.path, lock = _temporary()
-        else:
-            keep.mkdir(parents=True, exist_ok=True)
-            self.path = keep.resolve()
-            lock = _lock(self.path)
+        try:
+            if keep is None:
+                _sweep()
+                self.path, lock = _temporary()
+            else:
+                keep.mkdir(parents=True, exist_ok=True)
+                self.path = keep.resolve()
+                lock = _lock(self.path)
+        except OSError as why:
+            advice = "choose another folder with --keep" if keep else "set TMPDIR to a folder with room"
+            raise NotWritable(f"the members' disks can't be made: {why}; {advice}") from why
         if lock is None:
             raise FolderInUse(f"another rehearsal cluster runs on {self.path}; end it, or keep this one elsewhere")
         self._lock = lock

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zktui import cli, flags, wiring
+from zktui.demo import __main__ as program
 from zktui.demo import zookeeper
 from zktui.demo.cluster import DemoCluster, manifest
 from zktui.demo.eviction import evict
@@ -132,6 +134,36 @@ def test_the_program_ends_by_a_signal_with_its_exit_code(tmp_path: Path, number:
         assert program.wait(DEADLINE) == code
     assert kubeconfig.exists()
     assert _clusters(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--write-kubeconfig", "{file}/kubeconfig"), "the kubeconfig can't be written: "),
+        (("--keep", "{file}"), "the members' disks can't be made: "),
+    ],
+)
+def test_what_can_not_be_written_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, options: tuple[str, str], words: str, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "file"
+    file.touch()
+    assert program.main(["--serve", "--members", "0", options[0], options[1].format(file=file)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"zktui demo: {words}")
+    assert options[0] in told
+    assert told.count("\n") == 1
+    assert _clusters(tmp_path) == []
+
+
+def test_what_the_cluster_s_own_program_takes_zktui_demo_takes_too(monkeypatch: pytest.MonkeyPatch):
+    theirs = {action.dest for action in program.parser()._actions} - {"help", "until_eof", "prepare"}
+    given = flags.parser().parse_args(["demo", "--contain", "emulation"])
+    assert theirs <= set(vars(given))
+    passed: list[str] = []
+    monkeypatch.setattr(wiring, "serve_demo", passed.extend)
+    cli.main(["demo", "--serve", "--contain", "emulation"])
+    assert "--contain emulation" in " ".join(passed)
 
 
 def test_a_missing_java_is_one_sentence_and_exit_code_2(tmp_path: Path):

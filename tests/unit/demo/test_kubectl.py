@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.scenarios.stage import kubectl_program
+from zktui.demo.cluster import CLIENT_SIDE, applied, manifest
+from zktui.demo.fieldmanager import Manager
 from zktui.demo.store import Store
 
 KUBECTL = kubectl_program()
@@ -148,6 +150,12 @@ async def test_apply_of_a_list(kubectl: Kubectl) -> None:
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": maps})
     assert await kubectl("apply", "-f", "-", stdin=listed) == "configmap/a created\nconfigmap/b created\n"
     assert await kubectl("apply", "-f", "-", stdin=listed) == "configmap/a unchanged\nconfigmap/b unchanged\n"
+
+
+async def test_applying_what_the_cluster_began_with_changes_nothing(kubectl: Kubectl, store: Store) -> None:
+    scripts = next(one for one in manifest() if one["kind"] == "ConfigMap")
+    store.create("configmaps", applied(scripts), manager=Manager(CLIENT_SIDE))
+    assert await kubectl("apply", "-f", "-", stdin=json.dumps(scripts)) == "configmap/zk-scripts unchanged\n"
 
 
 async def test_explain(kubectl: Kubectl) -> None:
