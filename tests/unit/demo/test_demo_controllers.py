@@ -206,6 +206,18 @@ def test_a_headless_service_publishes_ready_pods_or_all(
     assert "zk-0.zk-hs.default.svc.cluster.local" not in {name for _, name in published_names(store)}
 
 
+def test_a_service_s_port_may_be_called_by_its_name_in_the_pod(store: Store, events: EventRecorder):
+    ports = [{"port": 80, "name": "web", "targetPort": "client"}, {"port": 81, "name": "lost", "targetPort": "nowhere"}]
+    spec = {"clusterIP": "None", "selector": {"app": "zk"}, "ports": ports}
+    store.create("services", {"metadata": {"name": "zk-cs"}, "spec": spec})
+    container = {"name": "c", "image": "zk:1", "ports": [{"name": "client", "containerPort": 2181}]}
+    body = {"metadata": {"name": "zk-0", "labels": {"app": "zk"}}, "spec": {"containers": [container]}}
+    store.create("pods", {**body, "status": {"phase": "Running", "podIP": "127.9.1.2"}})
+    EndpointsController(store, events).reconcile()
+    published = store.list("endpointslices.discovery.k8s.io")[0][0]["ports"]
+    assert published == [{"name": "web", "port": 2181, "protocol": "TCP"}]
+
+
 # -- claims ------------------------------------------------------------------------------------------------
 
 

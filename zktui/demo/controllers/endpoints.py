@@ -35,8 +35,9 @@ class EndpointsController(Controller):
             and child(pod, "status").get("phase") not in ("Succeeded", "Failed")
         ]
         endpoints = [_endpoint(service, pod) for pod in pods]
-        self._put_slice(service, {"addressType": "IPv4", "endpoints": endpoints, "ports": _ports(service)})
-        self._put_endpoints(service, endpoints)
+        ports = _ports(service, pods)
+        self._put_slice(service, {"addressType": "IPv4", "endpoints": endpoints, "ports": ports})
+        self._put_endpoints(service, endpoints, ports)
 
     def _put_slice(self, service: Object, content: Object) -> None:
         name, space = name_of(service), namespace_of(service)
@@ -53,13 +54,13 @@ class EndpointsController(Controller):
         metadata = {"name": f"{name}-{random_suffix()}", "namespace": space, "labels": labels}
         self.store.create(SLICES, {"metadata": {**metadata, **_owned(service)}, **content})
 
-    def _put_endpoints(self, service: Object, endpoints: list[Object]) -> None:
+    def _put_endpoints(self, service: Object, endpoints: list[Object], ports: list[Any]) -> None:
         name, space = name_of(service), namespace_of(service)
         subsets: list[Object] = []
         groups = {key: [entry for entry in endpoints if entry["conditions"]["ready"] == ready] for key, ready in READY}
         found = {key: [_address(entry) for entry in group] for key, group in groups.items() if group}
         if found:
-            subsets = [{**found, "ports": _ports(service)}]
+            subsets = [{**found, "ports": ports}]
         held = self.store.find("endpoints", space, name)
         if held is None:
             metadata = {"name": name, "namespace": space, "labels": labels_of(service)}
@@ -101,9 +102,17 @@ def _address(endpoint: Object) -> Object:
     return {"ip": endpoint["addresses"][0], **kept}
 
 
-def _ports(service: Object) -> list[Any]:
+def _ports(service: Object, pods: list[Object]) -> list[Any]:
+    """A port's target may be the name of one of the pods' ports; the first pod tells for all, which are of one set."""
+    named = {
+        port.get("name"): port["containerPort"]
+        for pod in pods[:1]
+        for container in children(pod, "spec", "containers")
+        for port in children(container, "ports")
+    }
+    found = [(port, port.get("targetPort", port["port"])) for port in children(service, "spec", "ports")]
     return [
-        {"name": port.get("name", ""), "port": port.get("targetPort", port["port"]), "protocol": port["protocol"]}
-        for port in children(service, "spec", "ports")
-        if isinstance(port.get("targetPort", port["port"]), int)
+        {"name": port.get("name", ""), "port": named.get(target, target), "protocol": port["protocol"]}
+        for port, target in found
+        if isinstance(target, int) or target in named
     ]
