@@ -16,7 +16,7 @@ from zktui.demo import errors
 from zktui.demo.eviction import evict
 from zktui.demo.listoptions import check_list
 from zktui.demo.objects import Object, child, meta, name_of, namespace_of
-from zktui.demo.requests import DeleteOptions, RequestInfo, delete_options
+from zktui.demo.requests import DeleteOptions, RequestInfo, delete_options, typed
 from zktui.demo.reviews import REVIEWS, Authorizer, review
 from zktui.demo.store import Store
 from zktui.demo.writes import Writes, Written, scale_of
@@ -83,7 +83,7 @@ class Api:
     def _list(self, info: RequestInfo, _body: Any, _type: str) -> Reply:
         check_list(info)
         labels, fields = info.query.get("labelSelector", ""), info.query.get("fieldSelector", "")
-        limit, start, at = info.integer("limit") or 0, ("", ""), self._list_version(info)
+        limit, start, at = max(info.integer("limit") or 0, 0), ("", ""), self._list_version(info)
         token = info.query.get("continue", "")
         if token:
             at, start = _read_token(token)
@@ -180,7 +180,10 @@ class Api:
         return Reply(201, evict(self._store, info.namespace, info.name, options))
 
     def _bind(self, info: RequestInfo, body: Any, _type: str) -> Reply:
-        node = child(cast("Object", body), "target").get("name", "")
+        node = child(typed(body, "Binding"), "target").get("name")
+        if not node:
+            words = ("target.name", "FieldValueRequired", "Required value")
+            raise errors.invalid("Binding", info.name, [words])
         pod = self._store.get("pods", info.namespace, info.name)
         held = child(pod, "spec").get("nodeName")
         if held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from zktui.demo import schema
 from zktui.demo.objects import Object, child, children
 from zktui.demo.quantities import canonical
 from zktui.demo.resources import Resource
@@ -26,6 +27,8 @@ def apply_defaults(info: Resource, obj: Object) -> None:
     fill = DEFAULTS.get(info.key)
     if fill is not None:
         fill(obj)
+    if info.has_status:
+        schema.complete(obj.get("status"), schema.of(info).fields["status"])
 
 
 def _set(target: Object, **values: object) -> None:
@@ -195,6 +198,10 @@ def _service(obj: Object) -> None:
     _set(obj.setdefault("status", {}), loadBalancer={})
 
 
+def _revision(obj: Object) -> None:
+    _set(obj, revision=0)
+
+
 def _secret(obj: Object) -> None:
     _set(obj, type="Opaque")
 
@@ -272,6 +279,7 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "namespaces": _namespace,
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
+    "controllerrevisions.apps": _revision,
     "statefulsets.apps": _stateful_set,
     "deployments.apps": _deployment,
     "replicasets.apps": _replica_set,

@@ -50,7 +50,7 @@ def grace_of(info: Resource, current: Object, asked: int | None) -> int:
     if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
         return 0
     if asked is None:
-        return int(spec.get("terminationGracePeriodSeconds", 30))
+        asked = int(spec.get("terminationGracePeriodSeconds", 30))
     return 1 if asked < 0 else asked
 
 

@@ -117,6 +117,12 @@ def path_forbidden(user: str, path: str, verb: str = "get") -> ApiError:
     return ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot {verb} path "{path}"', {})
 
 
+def no_impersonation(user: str, other: str) -> ApiError:
+    """403 for a request in somebody else's name."""
+    why = f'User "{user}" cannot impersonate resource "users" in API group "" at the cluster scope'
+    return forbidden("users", other, why)
+
+
 def invalid(kind: str, name: str, causes: list[tuple[str, str, str]]) -> ApiError:
     """422. ``kind`` is ``Kind.group``; each cause is (field path, reason such as FieldValueInvalid, words)."""
     words = [f"{field}: {text}" for field, _, text in causes]

@@ -115,9 +115,9 @@ class Kubelet:
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
-        self._wake.set()
         if not task.cancelled() and (why := task.exception()) is not None:
-            raise why  # a fault of ours: the loop's exception handler tells it
+            raise why  # a fault of ours: the loop's exception handler tells it, and the next change tries again
+        self._wake.set()
 
     def power(self, node: str, *, on: bool) -> None:
         """Stop a node, or start it again: its kubelet and everything that runs there."""

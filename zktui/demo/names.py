@@ -30,6 +30,14 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def is_time(text: str) -> bool:
+    """Is it one, with its zone?"""
+    try:
+        return parse_time(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def ordinal(set_name: str, pod_name: str) -> int:
     """The pod's number; -1 for a name that is not of this set."""
     match = re.fullmatch(rf"{re.escape(set_name)}-(\d+)", pod_name)

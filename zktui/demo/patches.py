@@ -83,6 +83,8 @@ def _merge_list(held: list[Any], patch: list[Any], kind: Type | None) -> list[An
     """A list that has keys is merged by the first of them, a set as such; every other list is replaced."""
     if kind is None or kind.kind != "list" or not kind.merged:
         return copy.deepcopy(patch)
+    if not kind.is_set and not all(isinstance(entry, dict) for entry in patch):
+        raise errors.bad_request("error decoding patch: a list that is merged by a key has an item that is no object")
     if kind.is_set:
         return [*held, *(entry for entry in patch if entry not in held)]
     key = kind.keys[0]
@@ -113,7 +115,9 @@ def json_patch(target: Object, operations: list[Any]) -> Object:
         except (KeyError, IndexError, ValueError, TypeError) as why:
             words = "the server rejected our request due to an error in our request"
             raise errors.ApiError(422, "Invalid", words, {}) from why
-    return document
+    if not isinstance(document, dict):
+        raise errors.bad_request("error decoding patch: what it makes of the object is no object")
+    return cast("Object", document)
 
 
 def _steps(path: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -48,12 +49,24 @@ _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
 
 
+_AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(m|[kMGTPE]|[KMGTPE]i|[eE][+-]?\d{1,3})?")
+_MOST = Decimal(2**63 - 1)
+
+
+def is_quantity(value: str | float) -> bool:
+    """Can it be read as one?"""
+    return _AMOUNT.fullmatch(str(value)) is not None
+
+
 def quantity(value: str | float) -> Decimal:
-    """A resource quantity (``500m``, ``0.5``, ``1Gi``) as a number of its base unit. Raises InvalidOperation."""
+    """A resource quantity (``500m``, ``0.5``, ``1Gi``) as a number of its base unit, at most that of an int64.
+
+    Raises InvalidOperation.
+    """
     text = str(value)
     suffix = next((one for one in (*_BINARY, *_DECIMAL) if one and text.endswith(one)), "")
     unit = 1024 ** (_BINARY.index(suffix) + 1) if suffix in _BINARY else Decimal(1000) ** (_DECIMAL.index(suffix) - 1)
-    return Decimal(text.removesuffix(suffix)) * unit
+    return min(Decimal(text.removesuffix(suffix)) * unit, _MOST)
 
 
 def canonical(text: str) -> str:

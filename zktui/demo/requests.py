@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from aiohttp import web
 
-from zktui.demo import errors, patches, protobuf
+from zktui.demo import errors, patches, protobuf, schema
 from zktui.demo.objects import Object, child
 from zktui.demo.resources import BY_PATH, VERSIONS, Resource
 from zktui.demo.validation import check_shape
@@ -188,9 +188,17 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def delete_options(info: RequestInfo, body: Object | None) -> DeleteOptions:
+def typed(body: Any, kind: str) -> Object:
+    """A body as an object of that type; 400 for one that is none."""
+    try:
+        return schema.decode(body, schema.named(kind))[0]
+    except schema.WrongType as why:
+        raise errors.bad_request(str(why)) from why
+
+
+def delete_options(info: RequestInfo, body: Any) -> DeleteOptions:
     """Options of a deletion; the query's win where both are given. 422 for those that make no sense."""
-    body = body or {}
+    body = typed(body or {}, "DeleteOptions")
     _check_delete_options(body)
     grace = info.integer("gracePeriodSeconds")
     if grace is None:

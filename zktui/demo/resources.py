@@ -60,6 +60,7 @@ class Resource:
 
 STATUS = Subresource("status", ("get", "patch", "update"))
 SCALE = Subresource("scale", ("get", "patch", "update"), "Scale", "autoscaling", "v1")
+READ_SCALE = Subresource("scale", ("get",), "Scale", "autoscaling", "v1")
 POD_SUBRESOURCES = (
     Subresource("binding", ("create",), "Binding"),
     Subresource("eviction", ("create",), "Eviction", "policy", "v1"),
@@ -84,8 +85,11 @@ RESOURCES: tuple[Resource, ...] = (
     Resource("persistentvolumes", "PersistentVolume", namespaced=False, short=("pv",), subresources=(STATUS,)),
     Resource("statefulsets", "StatefulSet", "apps", short=("sts",), categories=EVERY, subresources=(SCALE, STATUS)),
     Resource("daemonsets", "DaemonSet", "apps", short=("ds",), categories=EVERY, subresources=(STATUS,)),
-    Resource("deployments", "Deployment", "apps", short=("deploy",), categories=EVERY, subresources=(SCALE, STATUS)),
-    Resource("replicasets", "ReplicaSet", "apps", short=("rs",), categories=EVERY, subresources=(SCALE, STATUS)),
+    # Nothing here would make the pods of these two. Sleeping pods have a ReplicaSet, whose scale a budget asks for.
+    Resource("deployments", "Deployment", "apps", short=("deploy",), categories=EVERY, verbs=READ),
+    Resource(
+        "replicasets", "ReplicaSet", "apps", short=("rs",), categories=EVERY, verbs=READ, subresources=(READ_SCALE,)
+    ),
     Resource("controllerrevisions", "ControllerRevision", "apps"),
     Resource("poddisruptionbudgets", "PodDisruptionBudget", "policy", short=("pdb",), subresources=(STATUS,)),
     Resource("leases", "Lease", "coordination.k8s.io"),

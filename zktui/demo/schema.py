@@ -10,11 +10,14 @@ with a ``?`` when a strategic merge replaces it all the same; ``{T}`` maps strin
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
+from zktui.demo.names import is_time
 from zktui.demo.objects import Object
+from zktui.demo.quantities import is_quantity
 from zktui.demo.resources import Resource
 
 SCALARS: dict[str, tuple[type, ...]] = {
@@ -27,6 +30,15 @@ SCALARS: dict[str, tuple[type, ...]] = {
     "intstr": (str, int),
     "any": (object,),
 }
+RANGES = {"int32": 2**31 - 1, "int64": 2**63 - 1, "intstr": 2**31 - 1}
+QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+NOT_NEGATIVE = frozenset(
+    {
+        *("replicas", "minReadySeconds", "revisionHistoryLimit", "partition"),
+        *("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"),
+    }
+)
+"""Fields that count something, or last."""
 KEY_DEFAULTS = {"protocol": "TCP"}
 """What an absent key of a list's item counts as."""
 
@@ -134,14 +146,20 @@ def _decode(value: Any, kind: Type, holder: str, path: str, unknown: list[str]) 
         return None
     if kind.kind == "scalar":
         allowed = SCALARS[kind.name]
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kind.name not in ("boolean", "any")):
+        wrong = not isinstance(value, allowed) or (isinstance(value, bool) and kind.name not in ("boolean", "any"))
+        if wrong or (isinstance(value, int) and kind.name in RANGES and abs(value) > RANGES[kind.name]):
             raise _wrong(value, GO_NAMES.get(kind.name, kind.name), holder, path)
+        if kind.name == "time" and not is_time(str(value)):
+            cannot = f'cannot parse "{value}" as "2006"'
+            raise WrongType(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": {cannot}')
+        if kind.name == "quantity" and not is_quantity(value):
+            raise WrongType(f"quantities must match the regular expression '{QUANTITY}'")
         return value
     if kind.kind == "list":
         if not isinstance(value, list):
             raise _wrong(value, "[]", holder, path)
         assert kind.item is not None
-        items = enumerate(cast("list[Any]", value))
+        items = enumerate(_zero(kind.item) if one is None else one for one in cast("list[Any]", value))
         # The decoder says which item a field is unknown in, but not which one holds a value of a wrong type.
         return [_decode(one, kind.item, holder, f"{path}[{place}]", unknown) for place, one in items]
     if not isinstance(value, dict):
@@ -160,7 +178,47 @@ def _decode(value: Any, kind: Type, holder: str, path: str, unknown: list[str]) 
     return kept
 
 
+def _zero(kind: Type) -> Any:
+    """The type's zero value: what a null is among a list's items."""
+    if kind.kind == "scalar":
+        return None if kind.name in ("any", "time") else SCALARS[kind.name][0]()
+    return [] if kind.kind == "list" else {}
+
+
+def complete(value: Any, kind: Type) -> None:
+    """Give objects their required fields in place, as Go's own types always have them: for what nobody validates."""
+    if kind.kind == "list" and kind.item is not None:
+        for one in value or ():
+            complete(one, kind.item)
+    elif kind.kind == "object" and value is not None:
+        for key, part in kind.fields.items():
+            if part.required and value.get(key) is None:
+                value[key] = _zero(part)
+            complete(value.get(key), part)
+
+
+def faults(value: Any, kind: Type, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Required fields that are not there, or empty, and counts below 0, but for what an object's status says.
+
+    Each with its path, the reason and the words of Kubernetes' validation.
+    """
+    if kind.kind == "list" and kind.item is not None:
+        for place, one in enumerate(cast("list[Any]", value)):
+            yield from faults(one, kind.item, f"{path}[{place}]")
+    elif kind.kind == "object":
+        for key, part in kind.fields.items():
+            inside, held = f"{path}.{key}" if path else key, value.get(key)
+            if part.required and (held is None or (held == "" and key != "value")):
+                yield inside, "FieldValueRequired", "Required value"
+            elif key in NOT_NEGATIVE and isinstance(held, int) and held < 0 and path != "status":
+                words = f"Invalid value: {held}: must be greater than or equal to 0"
+                yield inside, "FieldValueInvalid", words
+            elif held is not None and inside != "status":
+                yield from faults(held, part, inside)
+
+
 def _wrong(value: Any, wanted: str, holder: str, path: str) -> WrongType:
     places = "".join(part.partition("]")[2] if at else part for at, part in enumerate(path.split("[")))
     given = next((name for kind, name in JSON_NAMES.items() if isinstance(value, kind)), "string")
-    return WrongType(f"json: cannot unmarshal {given} into Go struct field {holder}.{places} of type {wanted}")
+    where = f"struct field {holder}.{places}" if holder else "value"
+    return WrongType(f"json: cannot unmarshal {given} into Go {where} of type {wanted}")

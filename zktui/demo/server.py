@@ -27,7 +27,7 @@ from zktui.demo.requests import (
     read_body,
     read_object,
 )
-from zktui.demo.reviews import ANONYMOUS, Authorizer, refusal
+from zktui.demo.reviews import ANONYMOUS, USER, Authorizer, refusal
 from zktui.demo.runtime import PodRuntime
 from zktui.demo.store import Store
 from zktui.demo.tables import included, partial_metadata, table
@@ -170,11 +170,16 @@ class ApiServer:
             return _refusal(ApiError(413, "RequestEntityTooLarge", words))
 
     def _authenticate(self, request: web.Request) -> None:
-        """401 for a wrong token. Who says nothing of themselves is system:anonymous, and may ask what is public."""
+        """401 for a wrong token. Who says nothing of themselves is system:anonymous, and may ask what is public.
+
+        Nobody may be somebody else: there are no rights here but those of the one user.
+        """
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             if not secrets.compare_digest(token.strip().encode(), self.token.encode()):
                 raise errors.unauthorized()
+            if any(name.lower().startswith("impersonate-") for name in request.headers):
+                raise errors.no_impersonation(USER, request.headers.get("Impersonate-User", ""))
         elif request.path not in PUBLIC:
             info = parse_request(request.method, request.path, dict(request.query))
             raise errors.path_forbidden(ANONYMOUS, request.path) if info is None else refusal(ANONYMOUS, info)

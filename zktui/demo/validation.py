@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from zktui.demo import schema
 from zktui.demo.errors import ApiError, bad_request, conflict, invalid
 from zktui.demo.objects import Object, child, children
 from zktui.demo.resources import Resource
@@ -12,11 +13,17 @@ from zktui.demo.selectors import matches_selector
 
 Cause = tuple[str, str, str]
 
-_SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SUBDOMAIN_WORDS = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
     "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_WORDS = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 _PERCENT = re.compile(r"[0-9]+%")
 _PERCENT_WORDS = (
@@ -77,7 +84,7 @@ def validate_create(info: Resource, obj: Object) -> None:
     causes: list[Cause] = []
     if not name:
         causes.append(_required("metadata.name", "Required value: name or generateName is required"))
-    elif not isinstance(name, str) or not _SUBDOMAIN.match(name) or len(name) > 253:
+    elif not isinstance(name, str) or not _SUBDOMAIN.fullmatch(name) or len(name) > 253:
         causes.append(("metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": {_SUBDOMAIN_WORDS}'))
     spec = child(obj, "spec")
     if info.plural in _SELECTED:
@@ -88,7 +95,42 @@ def validate_create(info: Resource, obj: Object) -> None:
         causes += _budget_causes(spec)
     if info.key == "leases.coordination.k8s.io":
         causes += _lease_causes(spec)
-    _refuse(info, obj, causes)
+    _refuse(info, obj, causes + _by_type(info, obj, causes))
+
+
+def _by_type(info: Resource, obj: Object, told: list[Cause]) -> list[Cause]:
+    """What any object of that type needs, but for what is told already; and what a pod's parts need of each other."""
+    known = {field for field, _, _ in told}
+    found = [cause for cause in schema.faults(obj, schema.of(info)) if cause[0] not in known]
+    spec, path = child(obj, "spec"), "spec"
+    claims = {child(claim, "metadata").get("name", "") for claim in children(spec, "volumeClaimTemplates")}
+    if info.plural in _SELECTED:
+        spec, path = child(spec, "template", "spec"), "spec.template.spec"
+    return found + (_pod_causes(spec, path, claims) if info.plural in _SELECTED | {"pods"} else [])
+
+
+def _pod_causes(spec: Object, path: str, claims: set[str]) -> list[Cause]:
+    """Volumes and containers have names of their own, labels of DNS; a mount names a volume that is there."""
+    causes: list[Cause] = []
+    for kind in ("volumes", "containers"):
+        names = [str(part.get("name") or "") for part in children(spec, kind)]
+        for place, name in enumerate(names):
+            where = f"{path}.{kind}[{place}].name"
+            if name and not (_LABEL.fullmatch(name) and len(name) <= 63):
+                causes.append((where, "FieldValueInvalid", f'Invalid value: "{name}": {_LABEL_WORDS}'))
+            elif name in names[:place]:
+                causes.append((where, "FieldValueDuplicate", f'Duplicate value: "{name}"'))
+    volumes = children(spec, "volumes")
+    for place, volume in enumerate(volumes):
+        if volume.get("configMap") is not None and not volume["configMap"].get("name"):
+            causes.append(_required(f"{path}.volumes[{place}].configMap.name"))
+    known = claims | {volume.get("name") for volume in volumes}
+    for place, container in enumerate(children(spec, "containers")):
+        for at, mount in enumerate(children(container, "volumeMounts")):
+            if mount.get("name") not in known:
+                where = f"{path}.containers[{place}].volumeMounts[{at}].name"
+                causes.append((where, "FieldValueNotFound", f'Not found: "{mount.get("name", "")}"'))
+    return causes
 
 
 def _lease_causes(spec: Object) -> list[Cause]:
@@ -146,7 +188,7 @@ def validate_update(info: Resource, obj: Object, old: Object) -> None:
         causes.append(_forbidden("spec", _POD_WORDS))
     if info.key == "poddisruptionbudgets.policy":
         causes += _budget_causes(spec)
-    _refuse(info, obj, causes)
+    _refuse(info, obj, causes + _by_type(info, obj, causes))
 
 
 def _as_json(value: object) -> str:

@@ -17,6 +17,8 @@ def of_request(resource: Resource) -> list[str]:
 
 def of_object(resource: Resource, obj: Object) -> list[str]:
     """Warnings of an object that was just written: of a pod, or of the pods that it makes."""
+    if resource.key == "daemonsets.apps":
+        return ["no controller of DaemonSets runs in the rehearsal cluster: their pods are not made"]
     if resource.key == "pods":
         found: list[str] = []
         if "." in name_of(obj):

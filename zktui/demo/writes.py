@@ -10,7 +10,7 @@ from zktui.demo import errors, schema
 from zktui.demo.fieldmanager import Manager, not_declared
 from zktui.demo.objects import Object, child, meta
 from zktui.demo.patches import APPLY_PATCH, apply_patch
-from zktui.demo.requests import RequestInfo, without_nulls
+from zktui.demo.requests import RequestInfo, typed, without_nulls
 from zktui.demo.resources import BY_KIND
 from zktui.demo.store import Store, thaw
 from zktui.demo.tables import selector_text
@@ -121,9 +121,10 @@ class Writes:
         if info.verb == "patch":
             shape = next(found for found in BY_KIND.values() if found.key == info.resource.key)
             body = apply_patch(shape, wanted, content_type, body)
+        body = typed(body, "Scale")
         replicas, version = child(body, "spec").get("replicas") or 0, child(body, "metadata").get("resourceVersion")
-        if not isinstance(replicas, int) or replicas < 0:
-            words = f"Invalid value: {json.dumps(replicas)}: must be greater than or equal to 0"
+        if replicas < 0:
+            words = f"Invalid value: {replicas}: must be greater than or equal to 0"
             raise errors.invalid("Scale.autoscaling", info.name, [("spec.replicas", "FieldValueInvalid", words)])
         fresh = thaw(held)
         fresh["spec"]["replicas"] = replicas

@@ -44,6 +44,9 @@ class Controller:
                     # A refusal of the store (a namespace that ends, a name that is taken): others go on.
                     log.info("%s: %s", type(self).__name__, why)
                     again = RETRY
+                except Exception:  # one that ended would take the cluster with it, in silence
+                    log.exception("%s", type(self).__name__)
+                    again = RETRY
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), again)
         finally:

@@ -43,6 +43,8 @@ class ClaimController(Controller):
             words = f'storageclass.storage.k8s.io "{spec["storageClassName"]}" not found'
             self.events.record(claim, "Warning", "ProvisioningFailed", words, component="persistentvolume-controller")
             return
+        if spec.get("volumeName") not in (None, "", f"pvc-{meta(claim)['uid']}"):
+            return  # it waits for a volume of somebody else's making: none is ever bound here
         volume, folder = f"pvc-{meta(claim)['uid']}", claim_folder(self._root, namespace_of(claim), name_of(claim))
         folder.mkdir(parents=True, exist_ok=True)
         reference = {
@@ -90,11 +92,12 @@ class ClaimController(Controller):
     def _reclaim(self, volume: Object) -> None:
         reference = child(volume, "spec", "claimRef")
         claim = self.store.find(CLAIMS, reference.get("namespace", ""), reference.get("name", ""))
-        if not reference or (claim is not None and meta(claim)["uid"] == reference["uid"]):
-            return
+        if not reference.get("uid") or (claim is not None and meta(claim)["uid"] == reference["uid"]):
+            return  # none, or one that nobody has bound yet
         if child(volume, "spec").get("persistentVolumeReclaimPolicy") == "Delete":
-            if claim is None:
-                folder = claim_folder(self._root, reference["namespace"], reference["name"])
+            folder = claim_folder(self._root, reference.get("namespace", ""), reference.get("name", "")).resolve()
+            # The names may be anything, ".." too, where a user wrote the volume: nothing goes but a claim's folder.
+            if claim is None and folder.parents[1] == claim_folder(self._root, "", "").resolve():
                 shutil.rmtree(folder, ignore_errors=True)
             self.store.delete(VOLUMES, "", name_of(volume))
         else:

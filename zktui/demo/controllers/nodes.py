@@ -11,7 +11,7 @@ from zktui.demo.events import EventRecorder
 from zktui.demo.kubelet import NODE_NUMBER
 from zktui.demo.names import now, now_micro, parse_time
 from zktui.demo.network import ADDRESSED, Network
-from zktui.demo.objects import Object, child, children, meta, name_of
+from zktui.demo.objects import Object, child, children, condition, meta, name_of
 from zktui.demo.sleeping import TAINT
 from zktui.demo.store import Store, thaw
 
@@ -117,19 +117,19 @@ class NodeController(Controller):
             metadata = {"name": name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
             spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now_micro()}
             self.store.create(LEASES, {"metadata": metadata, "spec": spec})
-        elif _older(child(held, "spec")["renewTime"], RENEWED):
+        elif _older(child(held, "spec").get("renewTime"), RENEWED):
             fresh = thaw(held)
-            fresh["spec"]["renewTime"] = now_micro()
+            fresh["spec"] = {**child(held, "spec"), "renewTime": now_micro()}
             self.store.update(LEASES, fresh)
 
     def _report(self, node: Object) -> None:
-        ready = next(entry for entry in children(node, "status", "conditions") if entry["type"] == "Ready")
-        if _older(ready["lastHeartbeatTime"], REPORTED):
+        ready = condition(node, "Ready")
+        if ready is not None and _older(ready.get("lastHeartbeatTime"), REPORTED):
             status = thaw(child(node, "status"))
             for entry in status["conditions"]:
                 entry["lastHeartbeatTime"] = now()
             self.set_status("nodes", node, status)
 
 
-def _older(stamp: str, seconds: float) -> bool:
-    return (datetime.now(UTC) - parse_time(stamp)).total_seconds() >= seconds
+def _older(stamp: str | None, seconds: float) -> bool:
+    return not stamp or (datetime.now(UTC) - parse_time(stamp)).total_seconds() >= seconds
