@@ -164,13 +164,8 @@ class ContainerRunner:
             self._last, self._restarts = self._state, self._restarts + 1
         elif self._last:
             self._restarts += 1
-        try:
-            main = await self._start()
-        except MissingImage as why:
-            self._state = {"waiting": {"reason": "ErrImagePull", "message": str(why)}}
-            self._event("Failed", f'Failed to pull image "{self.spec.get("image")}": {why}', "Warning")
-            self._changed()
-            await self._stopping.wait()
+        main = await self._begin()
+        if main is None:
             return None
         begun, self._killed_by_probe = now(), False
         self._state = {"running": {"startedAt": begun}}
@@ -185,6 +180,26 @@ class ContainerRunner:
         self._state = {"terminated": ended}
         self._changed()
         return code
+
+    async def _begin(self) -> Child | None:
+        """The started process; None when the container is stopped before there can be one."""
+        while not self._stopping.is_set():
+            try:
+                return await self._start()
+            except MissingImage as why:
+                self._wait_for("ErrImagePull", f'Failed to pull image "{self.spec.get("image")}": {why}', str(why))
+                again = None
+            except OSError as why:
+                self._wait_for("CreateContainerError", f"Error: {why.strerror}", str(why.strerror))
+                again = BACK_OFF
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), again)
+        return None
+
+    def _wait_for(self, reason: str, told: str, words: str) -> None:
+        self._state = {"waiting": {"reason": reason, "message": words}}
+        self._event("Failed", told, "Warning")
+        self._changed()
 
     async def _attend(self, main: Child) -> int:
         """Copy output and probe until the process ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 
 from zktui.demo import commands, errors
@@ -19,6 +20,10 @@ NODE_NUMBER = "zktui.demo/node-number"
 
 
 KUBELET_PORT = 10250
+AGAIN = 1.0
+"""Seconds until names that could not be written are tried again."""
+
+log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
@@ -68,7 +73,11 @@ class Kubelet:
         while True:
             await self._names.wait()
             self._names.clear()
-            self._host.network.publish(self._host.store)
+            try:
+                self._host.network.publish(self._host.store)
+            except OSError as why:
+                log.warning("names of pods are as they were: %s", why)
+                asyncio.get_running_loop().call_later(AGAIN, self._names.set)
 
     async def _sync_loop(self) -> None:
         while True:

@@ -21,7 +21,7 @@ class PodWorker:
         self._host, self._pod, self._node = host, pod, node
         self._space, self._name, self.uid = namespace_of(pod), name_of(pod), meta(pod)["uid"]
         self._started = now()
-        self._ip = ""
+        self._ip, self._hosts = "", Path()
         self._ending = asyncio.Event()
         self._grace = float("inf")
         self._gone = False
@@ -62,8 +62,13 @@ class PodWorker:
         while not self._ending.is_set():
             try:
                 self.files.mount(self._host.store)
-            except MountFailure as why:
-                self._host.events.record(self._pod, "Warning", "FailedMount", str(why), component="kubelet")
+                self._ip = self._ip or self._host.network.new_pod_ip(self._node)
+                own, space = own_name(self._pod), namespace_of(self._pod)
+                self._hosts = self._host.network.hosts_file(self.uid, own, self._ip, space)
+                self._host.network.publish(self._host.store)
+            except (MountFailure, OSError) as why:
+                words = f"MountVolume.SetUp failed: {why.strerror}" if isinstance(why, OSError) else str(why)
+                self._host.events.record(self._pod, "Warning", "FailedMount", words, component="kubelet")
             else:
                 return True
             with contextlib.suppress(TimeoutError):
@@ -71,12 +76,9 @@ class PodWorker:
         return False
 
     async def _run_containers(self) -> None:
-        self._ip = self._host.network.new_pod_ip(self._node)
-        hosts = self._host.network.hosts_file(self.uid, own_name(self._pod), self._ip, namespace_of(self._pod))
-        self._host.network.publish(self._host.store)
         for spec in children(self._pod, "spec", "containers"):
             self.containers[spec["name"]] = ContainerRunner(
-                self._host, self._pod, spec, self.files, self._ip, hosts, self._write_status
+                self._host, self._pod, spec, self.files, self._ip, self._hosts, self._write_status
             )
         self._write_status()
         if self._ending.is_set():

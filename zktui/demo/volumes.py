@@ -24,11 +24,11 @@ class PodFiles:
     def __init__(self, root: Path, pod: Object) -> None:
         self._root, self._pod = root, pod
         self.folder = root / "pods" / meta(pod)["uid"]
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._volumes: dict[str, Path] = {}
 
     def mount(self, store: Store) -> None:
-        """Make every volume's folder; raises :class:`MountFailure` while one is not there."""
+        """Make every volume's folder; raises :class:`MountFailure` while one is not there, OSError for a full disk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         for volume in children(self._pod, "spec", "volumes"):
             self._volumes[volume["name"]] = self._mount(store, volume)
 

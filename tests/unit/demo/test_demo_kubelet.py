@@ -15,6 +15,7 @@ from zktui.demo import probes
 from zktui.demo.cluster import manifest
 from zktui.demo.commands import run
 from zktui.demo.container import Container
+from zktui.demo.container_log import ContainerLog
 from zktui.demo.container_runner import ContainerRunner, Host
 from zktui.demo.controllers.nodes import create_node
 from zktui.demo.errors import ApiError
@@ -225,6 +226,40 @@ async def test_a_volume_that_is_missing_holds_the_pod_until_it_is_there(node: No
     assert node.store.get("pods", "default", "p")["status"]["phase"] == "Pending"
     node.store.create("configmaps", {"metadata": {"name": "late"}, "data": {"a": "b"}})
     await node.until(is_ready)
+
+
+@pytest.mark.parametrize(("blocked", "reason"), [("pods", "FailedMount"), ("logs", "Failed")])
+async def test_a_full_disk_holds_the_pod_until_there_is_room(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocked: str, reason: str
+):
+    """A file where a folder is to be made is refused as a full disk refuses it: by an OSError."""
+    monkeypatch.setattr("zktui.demo.container_runner.BACK_OFF", 0.05)
+    (tmp_path / blocked).touch()
+    node.pod(terminationGracePeriodSeconds=0)
+    await node.until_told(reason)
+    (tmp_path / blocked).unlink()
+    assert container(await node.until(is_ready))["restartCount"] == 0
+
+
+async def test_names_that_can_not_be_written_are_tried_again(node: Node, monkeypatch: pytest.MonkeyPatch):
+    written, failures = asyncio.Event(), iter([OSError(28, "No space left on device")])
+
+    def publish(_store: Store) -> None:
+        for failure in failures:
+            raise failure
+        written.set()
+
+    monkeypatch.setattr("zktui.demo.kubelet.AGAIN", 0.01)
+    monkeypatch.setattr(node.network, "publish", publish)
+    node.store.create("endpointslices.discovery.k8s.io", {"metadata": {"name": "s"}, "addressType": "IPv4"})
+    await asyncio.wait_for(written.wait(), DEADLINE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_log_on_a_full_disk_loses_lines_and_holds_nobody_up():
+    log = ContainerLog(Path("/dev/full"))
+    log.append(b"lost")
+    log.close()
 
 
 async def test_a_refused_command_is_a_container_that_says_so_and_fails(node: Node):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from zktui.demo.controllers.base import Controller
+from zktui.demo.errors import internal_error
 from zktui.demo.events import EventRecorder
 from zktui.demo.objects import Object, child, children, meta, name_of, namespace_of
 from zktui.demo.store import Store, thaw
@@ -46,7 +47,10 @@ class ClaimController(Controller):
         if spec.get("volumeName") not in (None, "", f"pvc-{meta(claim)['uid']}"):
             return  # it waits for a volume of somebody else's making: none is ever bound here
         volume, folder = f"pvc-{meta(claim)['uid']}", claim_folder(self._root, namespace_of(claim), name_of(claim))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as why:
+            raise internal_error(f"failed to provision volume with StorageClass {CLASS}: {why.strerror}") from why
         reference = {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
