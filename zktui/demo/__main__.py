@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from zktui.demo import zookeeper
 from zktui.demo.cluster import CONTAINMENTS, DemoCluster, NotContained
@@ -21,11 +22,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as zktui does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. Try: {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The options, for ``zktui demo`` too."""
-    made = argparse.ArgumentParser(
-        prog="zktui demo", description="A rehearsal Kubernetes with a real ZooKeeper ensemble."
-    )
+    made = _Parser(prog="zktui demo", description="A rehearsal Kubernetes with a real ZooKeeper ensemble.")
     made.add_argument("--serve", action="store_true", help="run the cluster alone until Ctrl-C")
     made.add_argument("--nodes", type=_between(1, 5000), default=4, metavar="N", help="nodes (default: 4)")
     made.add_argument(
@@ -113,7 +119,7 @@ async def _run(options: argparse.Namespace) -> None:
             serving, took = min(options.members, options.nodes), asyncio.get_running_loop().time() - begun
             say(f"{serving} members serve after {took:.1f} s; Ctrl-C ends")
         except TimeoutError:
-            say("not all members are ready yet; look at their logs. Ctrl-C ends")
+            say("not all members are ready yet; look at their events and logs. Ctrl-C ends")
         await asyncio.Event().wait()
 
 
@@ -123,7 +129,8 @@ def _listed(names: str | list[str]) -> str:
 
 def breaking(options: argparse.Namespace) -> int:
     """``--break``: one request to a cluster that runs. Raises NotARehearsal."""
-    kubeconfig = options.write_kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    named = os.environ.get("KUBECONFIG", "").partition(os.pathsep)[0]
+    kubeconfig = options.write_kubeconfig or Path(named or Path.home() / ".kube" / "config")
     name, _, target = options.breaking.partition("=")
     if name == "list":
         found = ask(kubeconfig)

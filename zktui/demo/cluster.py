@@ -139,6 +139,9 @@ class DemoCluster:
         self._say(f"ZooKeeper {distribution.version} on {distribution.java}")
         try:
             await self._start(distribution)
+        except OSError as why:
+            await self.stop()
+            raise NotWritable(f"the cluster can't start: {why}") from why
         except BaseException:
             await self.stop()
             raise
@@ -251,7 +254,7 @@ class DemoCluster:
         except OSError as why:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
-            words = f"the kubeconfig can't be written: {why}; choose another file with --write-kubeconfig"
+            words = f"the kubeconfig can't be written to {path}: {why.strerror}; choose another with --write-kubeconfig"
             raise NotWritable(words) from why
 
     async def wait_ready(self, seconds: float = 90) -> None:

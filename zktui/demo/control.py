@@ -23,6 +23,7 @@ from zktui.demo.objects import Object
 from zktui.demo.server import CONTROL
 
 CONTEXT = "zktui-demo"
+ADVICE = "say with --write-kubeconfig which file `zktui demo --serve --write-kubeconfig FILE` wrote"
 
 
 def handler(faults: Faults) -> Any:
@@ -57,8 +58,10 @@ def ask(kubeconfig: Path, body: Object | None = None) -> Object:
         cluster = next(one["cluster"] for one in config["clusters"] if one["name"] == CONTEXT)
         token = next(one["user"]["token"] for one in config["users"] if one["name"] == CONTEXT)
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    except (OSError, KeyError, TypeError, ValueError, StopIteration, yaml.YAMLError) as why:
-        raise NotARehearsal(f"{kubeconfig} is no rehearsal cluster's kubeconfig: {why!r}") from why
+    except OSError as why:
+        raise NotARehearsal(f"{kubeconfig} can't be read: {why.strerror}; {ADVICE}") from why
+    except (KeyError, TypeError, ValueError, StopIteration, yaml.YAMLError) as why:
+        raise NotARehearsal(f"{kubeconfig} is no rehearsal cluster's kubeconfig; {ADVICE}") from why
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(cluster["server"] + CONTROL, data=data, headers=headers)  # noqa: S310 - its own https
@@ -70,4 +73,8 @@ def ask(kubeconfig: Path, body: Object | None = None) -> Object:
         status: Any = json.load(why)
         raise NotARehearsal(str(status.get("message", why))) from why
     except OSError as why:
-        raise NotARehearsal(f"the rehearsal cluster at {cluster['server']} does not answer: {why}") from why
+        reason = getattr(why, "reason", why)
+        words = getattr(reason, "strerror", None) or reason
+        raise NotARehearsal(
+            f"the rehearsal cluster at {cluster['server']} does not answer: {words}; it may have ended"
+        ) from why

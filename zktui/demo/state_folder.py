@@ -39,7 +39,8 @@ class StateFolder:
                 lock = _lock(self.path)
         except OSError as why:
             advice = "choose another folder with --keep" if keep else "set TMPDIR to a folder with room"
-            raise NotWritable(f"the members' disks can't be made: {why}; {advice}") from why
+            where = keep or tempfile.gettempdir()
+            raise NotWritable(f"the members' disks can't be made in {where}: {why.strerror}; {advice}") from why
         if lock is None:
             raise FolderInUse(f"another rehearsal cluster runs on {self.path}; end it, or keep this one elsewhere")
         self._lock = lock

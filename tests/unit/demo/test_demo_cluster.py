@@ -139,8 +139,8 @@ def test_the_program_ends_by_a_signal_with_its_exit_code(tmp_path: Path, number:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--write-kubeconfig", "{file}/kubeconfig"), "the kubeconfig can't be written: "),
-        (("--keep", "{file}"), "the members' disks can't be made: "),
+        (("--write-kubeconfig", "{file}/kubeconfig"), "the kubeconfig can't be written to {file}"),
+        (("--keep", "{file}"), "the members' disks can't be made in {file}"),
     ],
 )
 def test_what_can_not_be_written_is_one_sentence_and_exit_code_2(
@@ -150,10 +150,18 @@ def test_what_can_not_be_written_is_one_sentence_and_exit_code_2(
     file.touch()
     assert program.main(["--serve", "--members", "0", options[0], options[1].format(file=file)]) == 2
     told = capsys.readouterr().err
-    assert told.startswith(f"zktui demo: {words}")
+    assert told.startswith(f"zktui demo: {words.format(file=file)}")
     assert options[0] in told
     assert told.count("\n") == 1
     assert _clusters(tmp_path) == []
+
+
+def test_options_that_make_no_sense_are_one_sentence(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        program.main(["--nodes", "5001"])
+    assert ended.value.code == 2
+    told = "zktui demo: argument --nodes: 5001 is not between 1 and 5000. Try: zktui demo --help\n"
+    assert capsys.readouterr().err == told
 
 
 def test_what_the_cluster_s_own_program_takes_zktui_demo_takes_too(monkeypatch: pytest.MonkeyPatch):

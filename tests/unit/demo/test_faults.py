@@ -14,7 +14,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
+from zktui.demo import __main__ as program
 from zktui.demo import control, partition
 from zktui.demo.controllers.lost_nodes import OUT_OF_SERVICE, LostNodeController
 from zktui.demo.controllers.nodes import LEASE_NAMESPACE, LEASES
@@ -236,7 +238,9 @@ async def test_asked_over_http_and_refused(faults: Faults, http: aiohttp.ClientS
         assert reply.status == 401
 
 
-async def test_asked_by_its_kubeconfig(faults: Faults, kubeconfig: Path, tmp_path: Path) -> None:
+async def test_asked_by_its_kubeconfig(
+    faults: Faults, kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert faults.present()["broken"]["api"] == ""
     found = await asyncio.to_thread(control.ask, kubeconfig)
     assert found["nodes"][0] == "node-1"
@@ -244,9 +248,18 @@ async def test_asked_by_its_kubeconfig(faults: Faults, kubeconfig: Path, tmp_pat
         await asyncio.to_thread(control.ask, kubeconfig, {"break": "nonsense"})
     other = tmp_path / "other"
     other.write_text(json.dumps({"clusters": [], "users": []}))
-    with pytest.raises(control.NotARehearsal, match="no rehearsal cluster's kubeconfig"):
+    with pytest.raises(control.NotARehearsal, match="other is no rehearsal cluster's kubeconfig; say with"):
+        control.ask(other)
+    with pytest.raises(control.NotARehearsal, match="gone can't be read: No such file or directory; say with"):
+        control.ask(tmp_path / "gone")
+    ended = yaml.safe_load(await asyncio.to_thread(kubeconfig.read_text))
+    ended["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    other.write_text(json.dumps(ended))
+    with pytest.raises(control.NotARehearsal, match="does not answer: Connection refused; it may have ended"):
         control.ask(other)
     assert os.environ.get("KUBECONFIG") != str(other)
+    monkeypatch.setenv("KUBECONFIG", f"{kubeconfig}{os.pathsep}{other}")
+    assert await asyncio.to_thread(program.main, ["--break", "list"]) == 0, "the first of several files"
 
 
 async def test_as_the_program_s_menu_has_it(faults: Faults, kubeconfig: Path) -> None:
