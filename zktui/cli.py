@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zktui.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError, ZktuiError
-from zktui.flags import parser
+from zktui.flags import as_kubectl, parser
 from zktui.settings import Settings, state_folder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Prints no traceback for what a user or a server did."""
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(as_kubectl(sys.argv[1:] if argv is None else argv))
     try:
         return _run(arguments)
     except ZktuiError as error:
@@ -132,9 +132,18 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _request(arguments: argparse.Namespace) -> Request:
     from zktui.headless.maintain import Request
     from zktui.maintenance.model import Options
+    from zktui.maintenance.selectors import parse_selector
 
     if not (arguments.nodes or arguments.selector or arguments.ensemble_nodes):
         raise UsageError("No node was named.", "Name nodes, or give --selector or --ensemble-nodes.")
+    if arguments.disable_eviction:
+        why = "--disable-eviction deletes pods past their budgets, which zktui never does: nothing was changed."
+        raise UsageError(why, "Leave it out; a gate that stays closed says what would open it.")
+    for option in ("selector", "pod_selector"):
+        try:
+            parse_selector(getattr(arguments, option))
+        except ValueError as error:
+            raise UsageError(f"--{option.replace('_', '-')}: {error}.", "See kubectl get --show-labels.") from error
     return Request(
         nodes=tuple(dict.fromkeys(arguments.nodes)),
         selector=arguments.selector,
@@ -157,7 +166,7 @@ def _request(arguments: argparse.Namespace) -> Request:
             acknowledged=frozenset(arguments.acknowledge),
         ),
         explain=arguments.explain,
-        plan_only=arguments.plan,
+        plan_only=arguments.plan or arguments.dry_run != "none",
         yes=arguments.yes,
         hold=arguments.hold,
         output=arguments.output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from zktui import __version__, drill_flags, workload_flags
@@ -16,6 +17,22 @@ DESCRIPTION = "Take a node down under a ZooKeeper ensemble on Kubernetes without
 EPILOG = """\
 exit codes: 0 done, 1 failed, 2 usage or configuration, 3 blocked, unsafe or unknown, 4 not permitted,
 130 interrupted. No cluster at hand? zktui demo starts a live one on this machine."""
+
+
+_BOOLEANS = re.compile(r"(--(?:delete-emptydir-data|disable-eviction|force|ignore-daemonsets))=(.*)", re.DOTALL)
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+
+
+def as_kubectl(words: Iterable[str]) -> list[str]:
+    """Kubectl takes a flag with its value as well (`--force=true`), in the words of Go's ParseBool. Others stay."""
+    known: list[str] = []
+    for word in words:
+        given = _BOOLEANS.fullmatch(word)
+        if given is None or given[2] not in (*_TRUE, *_FALSE):
+            known.append(word)
+        elif given[2] in _TRUE:
+            known.append(given[1])
+    return known
 
 
 class _Parser(argparse.ArgumentParser):
@@ -108,6 +125,13 @@ def _maintain(target: argparse.ArgumentParser) -> None:
     drain.add_argument("--force", action="store_true", help="also pods that no controller makes again")
     drain.add_argument("--pod-selector", default="", metavar="SELECTOR")
     drain.add_argument("--skip-wait-for-delete-timeout", type=int, default=0, metavar="SECONDS")
+    drain.add_argument(
+        "--dry-run", choices=("none", "server", "client"), default="none", help="server and client are --plan"
+    )
+    drain.add_argument(
+        "--chunk-size", type=int, default=500, metavar="N", help="taken and not needed: it is always 500"
+    )
+    drain.add_argument("--disable-eviction", action="store_true", help="refused: nothing is deleted past a budget")
     ours = target.add_argument_group("of zktui")
     ours.add_argument("--no-probe", action="store_true", help="no client sessions to tell what clients feel")
     ours.add_argument("--probe-writes", action="store_true", help="have them write too, to znodes of their own")

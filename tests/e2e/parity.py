@@ -320,8 +320,16 @@ ON_PURPOSE = (
         "be read, zktui refuses as well.",
     ),
     (
-        "--disable-eviction, --dry-run=client",
-        "zktui has neither: it never deletes past a budget, and --plan asks the server.",
+        "--dry-run",
+        "server and client are both --plan, which asks the server, changes nothing, and ends with 3 for a no-go.",
+    ),
+    (
+        "--disable-eviction",
+        "zktui knows it and refuses it (exit code 2): it never deletes past a budget.",
+    ),
+    (
+        "--chunk-size",
+        "zktui takes it and reads lists in chunks of 500 all the same.",
     ),
 )
 

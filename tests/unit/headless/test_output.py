@@ -4,11 +4,12 @@ import argparse
 
 import pytest
 
+from zktui import wiring
 from zktui.cli import main
 from zktui.core.kube import PodKey
 from zktui.core.text import count, printable, span
-from zktui.flags import duration, parser
-from zktui.headless.maintain import exit_code, go_or_no_go, line
+from zktui.flags import as_kubectl, duration, parser
+from zktui.headless.maintain import Request, exit_code, go_or_no_go, line
 from zktui.headless.output import table
 from zktui.headless.plan import document, text
 from zktui.maintenance.model import (
@@ -67,6 +68,43 @@ def test_wrong_flags_are_said_in_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == (
         "zktui maintain: argument --spare: 'some' is not a whole number. Try: zktui maintain --help\n"
     )
+
+
+def test_every_option_of_kubectl_drain_has_its_name_here() -> None:
+    """`kubectl drain --help` of 1.32 to 1.37, each as it may be typed there."""
+    typed = ["--chunk-size=250", "--delete-emptydir-data=true", "--disable-eviction=false", "--dry-run=server"]
+    typed += ["--force=false", "--grace-period=-1", "--ignore-daemonsets=1", "--pod-selector=app=web", "-l", "pool=zk"]
+    typed += ["--skip-wait-for-delete-timeout=5", "--timeout=0s"]
+    given = parser().parse_args(as_kubectl(["maintain", "node-1", *typed]))
+    assert (given.delete_emptydir_data, given.ignore_daemonsets) == (True, True)
+    assert (given.force, given.disable_eviction) == (False, False)
+    assert (given.dry_run, given.nodes, given.selector) == ("server", ["node-1"], "pool=zk")
+
+
+@pytest.mark.parametrize("dry", ["server", "client"])
+def test_a_dry_run_is_a_plan(dry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+
+    def planned(_settings: object, request: Request) -> int:
+        asked.append(request)
+        return 0
+
+    monkeypatch.setattr(wiring, "run_maintain", planned)
+    assert main(["maintain", "node-1", f"--dry-run={dry}"]) == 0
+    assert main(["maintain", "node-1", "--dry-run=none"]) == 0
+    assert [request.plan_only for request in asked] == [True, False]
+
+
+def test_deleting_past_a_budget_is_known_and_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintain", "node-1", "--disable-eviction", "--yes"]) == 2
+    told = capsys.readouterr().err
+    assert "deletes pods past their budgets, which zktui never does: nothing was changed." in told
+
+
+@pytest.mark.parametrize("option", ["--selector", "--pod-selector"])
+def test_a_selector_that_is_none_is_a_wrong_command_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintain", "node-1", option, "pool=("]) == 2
+    assert f"{option}: not a label selector: 'pool=('." in capsys.readouterr().err
 
 
 def test_maintain_needs_nodes_in_one_way_or_another(capsys: pytest.CaptureFixture[str]) -> None:
