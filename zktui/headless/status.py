@@ -166,6 +166,8 @@ def _text(view: View, session: Session) -> str:
 def _ensemble_text(view: EnsembleView, nodes: Mapping[str, Node], wall: float) -> str:
     quorum = view.quorum
     counted = f"{quorum.serving}/{quorum.voters} voters serve" if quorum.voters else "voters not known"
+    if quorum.voters and quorum.health is Health.UNKNOWN:
+        counted = f"{quorum.voters} voters"  # those that were not heard are not known not to serve
     lines = [f"{printable(view.ensemble.namespace)}/{printable(view.ensemble.name)}   {quorum.health.value}, {counted}"]
     lines[0] += f", {quorum.phrase()}" + (f", leader {printable(quorum.leader)}" if quorum.leader else "")
     header = ("MEMBER", "ROLE", "ID", "NODE", "READY", "ZXID", "LAG", "CONNS", "RST", "AGE")

@@ -73,6 +73,12 @@ def _tell(turn: Turn, ensemble: Ensemble, quorum: Quorum) -> None:
         "reading": [*reading],
         "before": [*old.reading] if old is not None else None,
     }
-    text = f"{ensemble.name}: {quorum.serving} of {quorum.voters} voters serve, "
-    text += f"{quorum.leader} leads" if quorum.health is Health.QUORUM else f"{quorum.health.value}: {quorum.why}"
-    turn.say("quorum", text, data=data)
+    turn.say("quorum", f"{ensemble.name}: {who_serves(quorum)}", data=data)
+
+
+def who_serves(quorum: Quorum) -> str:
+    """What was counted is told only where it is an answer: of voters that were not heard, nobody knows."""
+    if quorum.health is Health.UNKNOWN:
+        return f"who serves is not known: {quorum.why}"
+    counted = f"{quorum.serving} of {quorum.voters} voters serve"
+    return f"{counted}, " + (f"{quorum.leader} leads" if quorum.health is Health.QUORUM else f"no quorum: {quorum.why}")
