@@ -29,6 +29,7 @@ from zktui.maintenance.model import (
     PlanStep,
     PodStep,
     RunStatus,
+    Standing,
 )
 from zktui.ui.screens.wizard import band, chart, figures, gates, journal, options, plan, shape, standing, steps, summary
 from zktui.ui.screens.wizard.standing import Light
@@ -145,6 +146,15 @@ def test_the_figures_tell_quorum_budget_exposure_and_what_clients_felt() -> None
     assert spoken(figures.figures(states.STATES["gates"](), None, None, None, NOW)) == ["not exposed"]
 
 
+def test_a_quorum_that_is_not_known_is_no_figure() -> None:
+    """Of voters that were not heard nobody knows whether they serve: 0/3 would be an outage."""
+    run = states.STATES["gates"]()
+    unknown = Quorum(Health.UNKNOWN, 3, 0, why="nothing new from zk-0, zk-2")
+    assert spoken(figures.figures(run, unknown, sample(0, 1), None, NOW))[0] == "quorum ?/3 · budget allows 1"
+    unread = Quorum(Health.UNKNOWN, 0, 0, why="the running configuration has not been read")
+    assert spoken(figures.figures(run, unread, sample(0, 1), None, NOW))[0] == "quorum ?/? · budget allows 1"
+
+
 def test_the_figures_fit_into_one_line_of_the_smallest_terminal() -> None:
     run = replace(states.STATES["placed"](), exposed_since=NOW - 754)
     felt = ProbeSummary(5760, 3, 10.12, {}, (ProbeSession("default", "zk-0", "zk-0", 9, 0, 0.1, 0, 9, 1),))
@@ -226,6 +236,27 @@ def test_a_pause_that_the_run_made_says_why() -> None:
 
 def test_what_only_keeps_the_lease_is_not_shown() -> None:
     assert journal.rows([Event(1, WALL, "renew", "renew the lease")]) == []
+
+
+def test_a_waiting_gate_says_how_long_it_waits_and_what_would_open_it() -> None:
+    waits = states.gate(
+        GateName.BUDGET, Standing.WAITING, "zk-pdb allows 0", unblock="more of its pods become Ready", since=NOW - 12
+    )
+    told = said(gates.middle(states.at_the_gates(waits), NOW)[1])
+    assert "zk-pdb allows 0 · waiting for 12 s" in told
+    assert "What would open it: more of its pods become Ready" in told
+
+
+def test_while_paused_an_uncordon_is_no_key_but_what_follows_a_resume() -> None:
+    """The machine refuses it then: `u` must not be offered as if it worked."""
+    held = replace(states.STATES["hold"](), status=RunStatus.PAUSED, message="Paused")
+    told = said(gates.middle(held, NOW)[1])
+    assert "resume, then u" in told
+    assert "press u" not in told
+    blocked = replace(states.blocked(GateName.LANDING), status=RunStatus.PAUSED, message="Paused")
+    told = said(gates.middle(blocked, NOW)[1])
+    assert "resume, then u  uncordon node-4" in told
+    assert "press u" not in told
 
 
 def test_a_waiting_gate_shows_how_far_it_is() -> None:
@@ -452,6 +483,8 @@ def test_a_review_says_who_feels_it_and_whether_a_session_may_end() -> None:
     assert "zk-2  31 connections, 6 watches, 2 ephemeral znodes" in text
     assert "zk-0  9 connections" in text
     assert "about 4.0 s; a session may time out after 6.0 s." in text
+    tight = said(plan.rows(replace(states.review(), gap=6.0), narrow=False))
+    assert " · A client is without its member for about 6.0 s; a session may time out after 6.0 s: one as" in tight
     silent = replace(states.member(0), connections=None, watches=None, ephemerals=None)
     base = states.review()
     short = replace(base, nodes=(replace(base.nodes[1], members=(silent,)),), gap=8.0)

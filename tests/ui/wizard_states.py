@@ -274,6 +274,11 @@ def blocked(name: GateName) -> Run:
     }
     evidence, unblock, action = words[name]
     closed = gate(name, Standing.BLOCKED, evidence, unblock=unblock, action=action, since=NOW - 47)
+    return at_the_gates(closed)
+
+
+def at_the_gates(closed: Gate) -> Run:
+    """The member at the gates, with this one not open."""
     return at_node_3(NodeStep.DRAIN, (*others_gone(), zk2(PodStep.GATE, gates=gates(closed))))
 
 
@@ -401,6 +406,7 @@ STATES: dict[str, Callable[[], Run]] = {
     "blocked-final": final,
     "blocked-ahead": blocked_by_ourselves,
     "paused": lambda: replace(waiting(), status=RunStatus.PAUSED, message="Paused"),
+    "hold-paused": lambda: replace(hold(), status=RunStatus.PAUSED, message="Paused"),
     "pausing": lambda: replace(STATES["evict"](), pausing=True),
     "aborting": lambda: replace(STATES["evict"](), aborting=True),
     "done": lambda: ended(RunStatus.DONE),

@@ -32,7 +32,8 @@ def uncordon(offer: Action, run: Run) -> Confirm:
 def abort(run: Run) -> Confirm:
     lines = [_line("No other change is sent. What is in flight is still awaited and told.")]
     if run.cordoned:
-        left = f"{listed(run.cordoned)} stays cordoned until you uncordon it: nothing is uncordoned by itself."
+        stay, them = ("stay", "them") if run.cordoned[1:] else ("stays", "it")
+        left = f"{listed(run.cordoned)} {stay} cordoned until you uncordon {them}: nothing is uncordoned by itself."
         lines.append(_line(f"! {left}", Tone.WAITING))
     return Confirm("Stop this run?", lines, "stop the run", "let it go on", danger=True)
 

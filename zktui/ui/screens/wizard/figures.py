@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zktui.core.ports import ProbeSummary
-from zktui.core.quorum import Quorum
+from zktui.core.quorum import Health, Quorum
 from zktui.maintenance.model import BudgetSample, Run
 from zktui.ui.screens.wizard.words import span, stopwatch
 from zktui.ui.text import Piece
@@ -30,10 +30,12 @@ def figures(
 def _counts(quorum: Quorum | None, budget: BudgetSample | None, *, short: bool) -> list[Piece]:
     if quorum is None:
         return []
+    # Of voters that were not heard nobody knows whether they serve: a count of the others is no answer.
+    serving = "?" if quorum.health is Health.UNKNOWN else quorum.serving
     allowed = budget.allowed if budget else None
     words = "budget" if short else "budget allows"
     return [
-        Piece(f"quorum {quorum.serving}/{quorum.voters}", Tone.SAFE if quorum.can_lose else Tone.WAITING),
+        Piece(f"quorum {serving}/{quorum.voters or '?'}", Tone.SAFE if quorum.can_lose else Tone.WAITING),
         Piece(" · ", Tone.DIM),
         Piece(f"{words} {'–' if allowed is None else allowed}", Tone.SAFE if allowed else Tone.WAITING),
     ]

@@ -9,7 +9,8 @@ from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 
-KEYS = {ActionKind.UNCORDON: "u", ActionKind.OVERRIDE: "o", ActionKind.ABORT: "a"}
+UNCORDON = "u"
+KEYS = {ActionKind.UNCORDON: UNCORDON, ActionKind.OVERRIDE: "o", ActionKind.ABORT: "a"}
 """What zktui does itself, by one more key, is `f`."""
 ACT = "f"
 BLANK = row()
@@ -58,7 +59,7 @@ def rows(run: Run, now: float) -> list[Row]:
     """The gates of the pod that goes next: what is blocked first and large, then the others."""
     lines: list[Row] = []
     for gate in run.blocked:
-        lines += _reason(gate, now)
+        lines += _reason(gate, run, now)
     if run.blocked:
         lines.append(row([Piece(" The other gates", Tone.DIM)]))
     for gate in run.gates:
@@ -67,7 +68,7 @@ def rows(run: Run, now: float) -> list[Row]:
     return lines
 
 
-def _reason(gate: Gate, now: float) -> list[Row]:
+def _reason(gate: Gate, run: Run, now: float) -> list[Row]:
     lines = [row([Piece(f" {STOP} {gate.name.value} ", Tone.BLOCKED)], [Piece(gate.evidence, Tone.STRONG)])]
     if gate.since is not None:
         lines.append(row("   ", [Piece(f"closed for {span(now - gate.since)}", Tone.DIM)]))
@@ -76,12 +77,14 @@ def _reason(gate: Gate, now: float) -> list[Row]:
     if gate.final:
         lines.append(row("   ", [Piece("No typed word opens this gate.", Tone.DIM)]))
     if gate.action is not None:
-        lines += [BLANK, _action(gate.action)]
+        lines += [BLANK, _action(gate.action, run)]
     lines.append(BLANK)
     return lines
 
 
-def _action(action: Action) -> Row:
+def _action(action: Action, run: Run) -> Row:
+    if action.kind is ActionKind.UNCORDON and run.status is RunStatus.PAUSED:
+        return row([Piece("   resume, then"), *key(UNCORDON, " ")], [Piece(action.text, Tone.STRONG)])
     return row([Piece("   press"), *key(KEYS.get(action.kind, ACT), " ")], [Piece(action.text, Tone.STRONG)])
 
 
@@ -104,6 +107,8 @@ def _gate(gate: Gate, now: float) -> list[Row]:
     if gate.progress is None and gate.standing is Standing.WAITING and gate.since is not None:
         body.append(Piece(f" · waiting for {span(now - gate.since)}", Tone.DIM))
     lines = [row(head, body)]
+    if gate.standing is Standing.WAITING and gate.unblock and not gate.overridden:
+        lines.append(row(" " * INDENT, [Piece(f"What would open it: {gate.unblock}", Tone.DIM)]))
     if gate.progress is not None:
         done, needed = gate.progress
         told = [Piece(f"{bar(done, needed, 16)} ", Tone.WAITING), Piece(f"{done:5.1f} of {needed:.0f} s", Tone.DIM)]
@@ -166,7 +171,8 @@ def holding(run: Run, now: float) -> list[Row]:
         row(" ", [Piece(f"{node.name} is drained. ", Tone.STRONG), Piece("Do your work on it now.")]),
         BLANK,
         row(
-            [Piece(" press"), *key("u", "")], [Piece(f"when you are done: uncordon {node.name} and go on", Tone.STRONG)]
+            [Piece(" resume, then" if run.status is RunStatus.PAUSED else " press"), *key(UNCORDON, "")],
+            [Piece(f"when you are done: uncordon {node.name} and go on", Tone.STRONG)],
         ),
     ]
     if not run.note:

@@ -176,10 +176,13 @@ def who_feels_it(plan: Plan) -> list[Row]:
         cells.append([Piece(f"   {member.pod.name}"), Piece(", ".join(known) or "not told by this member", Tone.DIM)])
     lines = [row(line) for line in table(cells)]
     if plan.session_timeout is not None:
-        outlived = plan.gap <= plan.session_timeout
-        sign, tone = (OK, Tone.SAFE) if outlived else ("!", Tone.WAITING)
+        if plan.gap < plan.session_timeout:
+            sign, tone, end = OK, Tone.SAFE, ""
+        elif plan.gap == plan.session_timeout:  # what a client was seen to take is no bound: no promise
+            sign, tone, end = "·", Tone.DIM, ": one as short as that may end, with its ephemeral znodes"
+        else:
+            sign, tone, end = "!", Tone.WAITING, ": some may end, with their ephemeral znodes"
         words = f"A client is without its member for about {span(plan.gap)}; a session may time out after "
-        end = "" if outlived else ": some may end, with their ephemeral znodes"
         lines.append(row([Piece(f" {sign} ", tone)], [Piece(f"{words}{span(plan.session_timeout)}{end}.")]))
     return lines
 

@@ -233,7 +233,8 @@ class RunScreen(WizardScreen[None]):
                 return going
             case "uncordon":
                 held = run.node is not None and run.node.step is NodeStep.HOLD
-                return going and (held or gates.uncordon_offered(run) is not None)
+                offered = held or gates.uncordon_offered(run) is not None
+                return going and offered and run.status is not RunStatus.PAUSED
             case "override":
                 return going and gates.overridable(run) is not None
             case "act":
