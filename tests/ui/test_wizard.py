@@ -18,6 +18,7 @@ from tests.ui.fakes import World, node
 from tests.ui.pilots import screen_text
 from tests.ui.wizard_driver import SMALL, WIDE, Wizard
 from zktui.core.deltas import Kind
+from zktui.core.zookeeper import EnsembleKey
 from zktui.maintenance.desk import Desk
 from zktui.maintenance.model import (
     POWERED_OFF,
@@ -34,7 +35,7 @@ from zktui.maintenance.model import (
     RunStatus,
     Unfinished,
 )
-from zktui.maintenance.refusals import CannotBegin, RunUnderWay
+from zktui.maintenance.refusals import CannotBegin, NoNodes, RunUnderWay
 from zktui.ui.app import ZktuiApp
 from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.wizard import open_wizard
@@ -71,6 +72,17 @@ class FakeDesk:
         """With what each run was begun."""
         self.acts: list[tuple[Action, str]] = []
         """What was to be done, and the word that was typed."""
+        self.needed: tuple[str, ...] | NoNodes = ("node-1", "node-2", "node-3")
+        """Which nodes carry the ensemble, as a reading says, once `answer` is set."""
+
+    async def nodes_for(
+        self, selector: str = "", *, ensemble_nodes: bool = False, ensemble: EnsembleKey | None = None
+    ) -> tuple[str, ...]:
+        assert (selector, ensemble_nodes) == ("", True)
+        await self.answer.wait()
+        if isinstance(self.needed, NoNodes):
+            raise self.needed
+        return self.needed
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         self.looks += 1
@@ -192,6 +204,55 @@ async def test_e_marks_every_node_that_carries_the_ensemble(tmp_path: Path) -> N
         await wizard.press("enter")
         await wizard.on(ReviewScreen)
         assert wizard.desk.reviews[0][0] == ("node-1", "node-2", "node-3")
+
+
+async def test_e_also_marks_an_empty_node_that_has_to_take_a_member(tmp_path: Path) -> None:
+    """As `--ensemble-nodes` does; a review that is asked for meanwhile is of all of them."""
+    desk = FakeDesk()
+    desk.needed = ("node-1", "node-2", "node-3", "node-4")
+    desk.answer.clear()
+    async with opened(tmp_path, desk) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("e")
+        assert "Reading whether an empty node has to take a member." in wizard.page("told")
+        await wizard.press("enter")
+        assert "Then the review." in wizard.page("told")
+        assert not desk.reviews
+        desk.answer.set()
+        await wizard.on(ReviewScreen)
+        assert desk.reviews[0][0] == ("node-1", "node-2", "node-3", "node-4")
+        await wizard.press("escape")
+        await wizard.on(ChooseScreen)
+        assert "node-4 is empty and has to take a member: no other node can." in wizard.page("told").replace("\n", " ")
+
+
+async def test_what_e_could_not_read_is_said_before_a_review(tmp_path: Path) -> None:
+    desk = FakeDesk()
+    desk.needed = NoNodes("The pods of default/zk can't be read: forbidden.")
+    desk.answer.clear()
+    async with opened(tmp_path, desk) as wizard:
+        await wizard.until(lambda: len(wizard.app.screen.query_one(Grid).rows) == 4)
+        await wizard.press("e", "enter")
+        desk.answer.set()
+        await wizard.until(lambda: "can't be read: forbidden." in wizard.page("told"))
+        assert isinstance(wizard.app.screen, ChooseScreen)
+        await wizard.press("enter")
+        await wizard.on(ReviewScreen)
+        assert desk.reviews[0][0] == ("node-1", "node-2", "node-3")
+
+
+async def test_x_takes_back_what_e_is_still_reading(tmp_path: Path) -> None:
+    desk = FakeDesk()
+    desk.needed = ("node-1", "node-2", "node-3", "node-4")
+    desk.answer.clear()
+    async with opened(tmp_path, desk) as wizard:
+        grid = wizard.app.screen.query_one(Grid)
+        await wizard.until(lambda: len(grid.rows) == 4)
+        await wizard.press("e", "x")
+        desk.answer.set()
+        await wizard.pilot.pause()
+        assert not grid.marks
+        assert "Reading" not in wizard.page("told")
 
 
 async def test_e_without_a_member_anywhere_says_so(tmp_path: Path) -> None:
@@ -575,6 +636,7 @@ async def test_keys_command_the_run(tmp_path: Path, state: str, keys: list[str],
         ("dead-node", ["f", *"powered", "enter", "escape"]),
         ("gates", ["s", "n"]),
         ("hold", ["s"]),
+        ("hold-paused", ["u"]),
         ("uncordon", ["s"]),
         ("rejoin", ["s"]),
         ("done", ["s"]),
@@ -593,6 +655,13 @@ async def test_keys_that_have_no_meaning_here_send_nothing(tmp_path: Path, state
         await wizard.press(*keys)
         await wizard.on(RunScreen)
         assert wizard.engine.commands == []
+
+
+async def test_an_abort_says_of_every_node_that_it_stays_cordoned(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="blocked-ahead") as wizard:
+        await wizard.press("a")
+        await wizard.on(Confirm)
+        assert "node-3 and node-1 stay cordoned until you uncordon them" in screen_text(wizard.pilot)
 
 
 async def test_an_override_asks_about_the_gate_that_was_on_screen(tmp_path: Path) -> None:

@@ -98,12 +98,15 @@ class Desk:
             if text:
                 yield Finding(Level.STOP, text, "zktui where", "unfinished")
 
-    async def nodes_for(self, selector: str = "", *, ensemble_nodes: bool = False) -> tuple[str, ...]:
+    async def nodes_for(
+        self, selector: str = "", *, ensemble_nodes: bool = False, ensemble: EnsembleKey | None = None
+    ) -> tuple[str, ...]:
         """Nodes with these labels (kubectl's grammar), and those that carry a known ensemble. Raises NoNodes.
 
-        Those are the nodes with a member now, and any that will have to take one since no other can.
+        Those are the nodes with a member now, and any that will have to take one since no other can; of every known
+        ensemble, or of the one that is named.
         """
-        known = tuple(e.ensemble for e in self._view().ensembles)
+        known = tuple(e.ensemble for e in self._view().ensembles if ensemble in (None, e.key))
         return await choose_nodes(
             self._cluster, self._members, self._clock, known, selector, ensemble_nodes=ensemble_nodes
         )

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.maintenance.fakes import Bench, bench
 from zktui.core.kube import Taint
+from zktui.core.zookeeper import EnsembleKey
 from zktui.maintenance.refusals import NoNodes
 
 
@@ -64,3 +65,11 @@ async def test_an_ensemble_without_pods_carries_no_node(tmp_path: Path) -> None:
         table.world.forget(pod)
     with pytest.raises(NoNodes, match="No node carries a member"):
         await nodes_for(table, ensemble_nodes=True)
+
+
+async def test_the_nodes_of_one_ensemble_are_found_where_it_is_named(tmp_path: Path) -> None:
+    table = bench(tmp_path)
+    named = await table.finish(table.desk.nodes_for(ensemble_nodes=True, ensemble=table.world.ensemble().key))
+    assert named == ("node-1", "node-2", "node-3", "node-4")
+    with pytest.raises(NoNodes, match="No node carries a member"):
+        await table.finish(table.desk.nodes_for(ensemble_nodes=True, ensemble=EnsembleKey("other", "zk", "")))

@@ -9,11 +9,13 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.worker import Worker
 
 from zktui.core.kube import Node
 from zktui.core.view import View
 from zktui.core.zookeeper import EnsembleKey, Member, Mode
 from zktui.maintenance.engine import Engine
+from zktui.maintenance.refusals import CannotBegin
 from zktui.maintenance.selectors import parse_selector
 from zktui.session import Session
 from zktui.ui.painting import EVERY
@@ -21,7 +23,7 @@ from zktui.ui.reach import app_of
 from zktui.ui.screens.wizard.frame import WizardScreen
 from zktui.ui.screens.wizard.review import ReviewScreen, Wanted
 from zktui.ui.screens.wizard.running import RunScreen
-from zktui.ui.screens.wizard.words import LEADER_SIGN, count, key, listed
+from zktui.ui.screens.wizard.words import LEADER_SIGN, NEXT, WAIT, count, key, listed
 from zktui.ui.text import Piece
 from zktui.ui.theme import Tone
 from zktui.ui.widgets import grid
@@ -84,6 +86,13 @@ class ChooseScreen(WizardScreen[None]):
         """What was marked before a selector is typed."""
         self._wrong = ""
         """Why what is typed chooses nothing."""
+        self._reader: Worker[None] | None = None
+        self._reading = False
+        """Whether it is being read which empty nodes the ensemble needs."""
+        self._asked = False
+        """A review was asked for meanwhile: it waits for that, so that speed decides nothing."""
+        self._taking = frozenset[str]()
+        """Empty nodes that have to take a member."""
         self.painted = -1
         """Revision of the view that is on screen."""
 
@@ -125,7 +134,10 @@ class ChooseScreen(WizardScreen[None]):
         marks = self.query_one(Grid).marks
         chosen = [node for node in view.nodes if node.uid in marks]
         wrong = [row([Piece(" ! ", Tone.WAITING)], [Piece(self._wrong)]), row()] if self._wrong else []
-        self.query_one("#told", Page).show([*wrong, *_told(chosen, view, self._key)])
+        if self._reading:
+            words = "Reading whether an empty node has to take a member." + " Then the review." * self._asked
+            wrong = [row([Piece(f" {WAIT} ", Tone.WAITING)], [Piece(words)]), row()]
+        self.query_one("#told", Page).show([*wrong, *_told(chosen, view, self._key, self._taking)])
 
     def on_grid_marked(self) -> None:
         self._tell(self.session.store.view())
@@ -134,6 +146,9 @@ class ChooseScreen(WizardScreen[None]):
         self.action_review()
 
     def action_clear(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+        self._reading = self._asked = False
         self.query_one(Grid).set_marks(frozenset())
         self._mark(set(), "")
 
@@ -145,11 +160,34 @@ class ChooseScreen(WizardScreen[None]):
         return super().check_action(action, parameters)
 
     def action_ensemble(self) -> None:
-        """Every node on which a member of the ensemble runs; of any, where none was chosen."""
+        """Every node on which a member of the ensemble runs, of any where none was chosen; then what else it needs."""
         view = self.session.store.view()
         mine = [e for e in view.ensembles if self._key in (None, e.key)]
-        carrying = {member.pod.node for ensemble in mine for member in ensemble.members if not member.pod.finished}
+        pods = [member.pod for ensemble in mine for member in ensemble.members]
+        carrying = frozenset(pod.node for pod in pods if pod.node and not pod.finished)
+        self._reading = bool(carrying)
         self._mark({node.uid for node in view.nodes if node.name in carrying}, "No node carries a member now.")
+        if carrying:
+            self._reader = self.run_worker(
+                self._needed(carrying), name="wizard: needed nodes", group="needed", exclusive=True
+            )
+
+    async def _needed(self, carrying: frozenset[str]) -> None:
+        """Mark what `--ensemble-nodes` would name besides: nodes that have to take a member, since no other can."""
+        wrong, names = "", frozenset[str]()
+        try:
+            found = await self.session.desk.nodes_for(ensemble_nodes=True, ensemble=self._key)
+            names = frozenset(found) - carrying
+        except CannotBegin as refused:
+            wrong = f"Whether an empty node has to take a member is not known. {refused.message}"
+        self._reading = False
+        self._taking |= names
+        uids = {node.uid for node in self.session.store.view().nodes if node.name in names}
+        self._before |= uids
+        self._mark(uids, wrong)
+        if self._asked and not wrong:
+            self.action_review()
+        self._asked = False
 
     def action_label(self) -> None:
         self._before = self.query_one(Grid).marks
@@ -202,7 +240,10 @@ class ChooseScreen(WizardScreen[None]):
         return [node.name for node in self.session.store.view().nodes if node.uid in marks]
 
     def action_review(self) -> None:
-        if names := self.chosen():
+        if self._reading:
+            self._asked = True
+            self._tell(self.session.store.view())
+        elif names := self.chosen():
             app_of(self).push_screen(ReviewScreen(self.session, names, self._wanted), self._reviewed)
 
     def _reviewed(self, outcome: Engine | Wanted | None) -> None:
@@ -255,12 +296,12 @@ def _members(node: Node, view: View, mine: EnsembleKey | None) -> list[Piece]:
     return found or [Piece("–", Tone.DIM)]
 
 
-def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None) -> list[Row]:
-    """What marking these nodes means, before any review."""
+def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None, taking: frozenset[str]) -> list[Row]:
+    """What marking these nodes means, before any review; `taking` are empty ones that have to take a member."""
     if not chosen:
         return [
             row(key("space", " "), "marks the node under the cursor."),
-            row(key("e", "     "), "marks all that carry the ensemble."),
+            row(key("e", "     "), "marks all that carry the ensemble, and an empty one that it needs."),
             row(key("l", "     "), "marks by label."),
             row(key("⏎", "     "), "reviews the marked nodes, or that one."),
             row(),
@@ -276,6 +317,9 @@ def _told(chosen: Sequence[Node], view: View, mine: EnsembleKey | None) -> list[
             text = f"{member.pod.name} leads: at least one election, and it goes last."
             lines.append(row([Piece(f" {LEADER_SIGN} ", Tone.LEADER)], [Piece(text)]))
     for node in chosen:
+        if node.name in taking and not _on(node, view):
+            text = f"{node.name} is empty and has to take a member: no other node can."
+            lines.append(row([Piece(f" {NEXT} ", Tone.DIM)], [Piece(text)]))
         if node.ready is not True:
             text = f"{node.name} is not Ready: an eviction from it may never end."
             lines.append(row([Piece(" ! ", Tone.WAITING)], [Piece(text)]))
