@@ -146,6 +146,15 @@ def test_the_figures_tell_quorum_budget_exposure_and_what_clients_felt() -> None
     assert spoken(figures.figures(states.STATES["gates"](), None, None, None, NOW)) == ["not exposed"]
 
 
+def test_a_node_that_is_over_keeps_its_members_when_the_run_is_taken_up() -> None:
+    """What is left of its plan then is its name: that is not "no pods"."""
+    run = states.STATES["hold"]()
+    bare = tuple(replace(each, members=(), others=()) for each in run.plan.nodes)
+    told = said(steps.rows(replace(run, plan=replace(run.plan, nodes=bare)), NOW))
+    assert "node-3  zk-2" in told
+    assert "node-4  no member" in told
+
+
 def test_a_quorum_that_is_not_known_is_no_figure() -> None:
     """Of voters that were not heard nobody knows whether they serve: 0/3 would be an outage."""
     run = states.STATES["gates"]()

@@ -60,9 +60,7 @@ def rows(run: Run, now: float) -> list[Row]:
 
 def _heading(node: NodeRun, plan: NodePlan | None, working: bool) -> Row:
     body = [Piece(node.name, Tone.STRONG if working else Tone.PLAIN)]
-    members = plan.members if plan else ()
-    told = ", ".join(member.pod.name for member in members) or count(len(plan.others) if plan else 0, "pod")
-    body.append(Piece(f"  {told}", Tone.DIM))
+    body.append(Piece(f"  {_carried(node, plan)}", Tone.DIM))
     if plan is not None and plan.carries_leader:
         body.append(Piece(f" {LEADER_SIGN}", Tone.LEADER))
     match node.step:
@@ -83,6 +81,14 @@ def _heading(node: NodeRun, plan: NodePlan | None, working: bool) -> Row:
     if total and node.step in (NodeStep.VERIFIED, NodeStep.LEFT_CORDONED):
         body.append(Piece(f"  {span(total)}", Tone.DIM))
     return row([sign], body)
+
+
+def _carried(node: NodeRun, plan: NodePlan | None) -> str:
+    """Who was to move. A run that was taken up has no plan of nodes that are over, and keeps their members alone."""
+    planned = [member.pod.name for member in plan.members] if plan else []
+    members = planned or [pod.pod.name for pod in node.pods if pod.member]
+    others = len(plan.others) if plan else 0
+    return ", ".join(members) or (count(others, "pod") if others else "no member")
 
 
 def _steps(node: NodeRun, now: float, ended: bool, ended_at: float | None) -> list[Row]:
