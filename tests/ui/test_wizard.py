@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from rich.console import RenderableType
+from textual._compositor import LayoutUpdate
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.ui import wizard_states as states
@@ -169,6 +172,32 @@ async def test_marked_nodes_are_reviewed(tmp_path: Path) -> None:
         await wizard.on(ReviewScreen)
         await wizard.until(lambda: wizard.word == "READY")
         assert wizard.desk.reviews == [(("node-1", "node-2"), Options())]
+
+
+async def test_what_changes_below_the_wizard_does_not_draw_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Textual draws all of the top screen for each line that the covered one changes: too much for an ssh session."""
+    drawn: list[object] = []
+    async with opened(tmp_path, run="hold") as wizard:
+        below = wizard.app.screen_stack[-2]
+        assert isinstance(below, MainScreen)
+
+        def seen(_screen: Screen[object], update: RenderableType | None) -> None:
+            drawn.append(update)
+
+        monkeypatch.setattr(wizard.app, "_display", seen)
+        for _ in range(5):
+            before = len(drawn)
+            below.query_one(Grid).refresh()
+            wizard.app.screen.query_one("#steps", Page).refresh_line(0)
+            await wizard.until(lambda before=before: len(drawn) > before)
+        assert not any(isinstance(update, LayoutUpdate) for update in drawn)
+        wizard.app.pop_screen()
+        await wizard.until(lambda: wizard.app.screen is below)
+        drawn.clear()
+        below.query_one(Grid).refresh()
+        await wizard.until(lambda: bool(drawn))
 
 
 async def test_keys_typed_fast_keep_their_order(tmp_path: Path) -> None:

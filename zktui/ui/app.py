@@ -83,6 +83,18 @@ class ZktuiApp(App[None]):
         elif covered and not too_small(event.size):
             self.pop_screen()
 
+    @property
+    def _background_screens(self) -> list[Screen[object]]:
+        """Screens that show through the one on top: below an opaque one there is none.
+
+        Textual counts the one right below in any case, and draws the whole of the top screen anew whenever something
+        changes there: while logs run below it, some 100 kB a second for a terminal behind ssh.
+        """
+        stack = self._screen_stack
+        if stack and stack[-1].styles.background.a == 1:
+            return []
+        return super()._background_screens  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # open
+
     # -- unexpected errors
 
     def _handle_exception(self, error: Exception) -> None:
