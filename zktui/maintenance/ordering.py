@@ -8,7 +8,7 @@ from itertools import permutations
 
 from zktui.core.kube import Pod
 from zktui.core.store import natural
-from zktui.core.zookeeper import Ensemble, EnsembleKey, Member
+from zktui.core.zookeeper import Ensemble, EnsembleKey, Member, Mode
 from zktui.maintenance.facts import Facts
 
 MOST_TRIED = 7
@@ -62,7 +62,7 @@ def elections_of(facts: Facts, ensembles: Sequence[Ensemble], evicted: Sequence[
     """Elections that follow from evicting the members with these UIDs one after another, each back before the next.
 
     A successor keeps its predecessor's UID here. Of voters that hold the same transactions, the one with the highest
-    id wins (FastLeaderElection.totalOrderPredicate).
+    id wins (FastLeaderElection.totalOrderPredicate); an observer, which often has the highest of all, is no candidate.
     """
     count = 0
     leads: dict[EnsembleKey, str] = {}
@@ -79,6 +79,10 @@ def elections_of(facts: Facts, ensembles: Sequence[Ensemble], evicted: Sequence[
         key, members = home[uid]
         if leads.get(key) == uid:
             count += 1
-            others = [m for m in members if m.pod.uid != uid and m.myid is not None and m.report.mode.serving]
+            others = [m for m in members if m.pod.uid != uid and m.myid is not None and _may_lead(m)]
             leads[key] = max(others, key=lambda m: m.myid or 0).pod.uid if others else ""
     return count
+
+
+def _may_lead(member: Member) -> bool:
+    return member.report.mode.serving and member.report.mode is not Mode.OBSERVER

@@ -212,3 +212,11 @@ def test_of_equal_voters_the_one_with_the_highest_id_is_elected() -> None:
     assert elections_of(facts, ensembles, ["uid-zk-0", "uid-zk-2", "uid-zk-1"]) == 3
     assert elections_of(facts, ensembles, ["uid-zk-1", "uid-zk-2", "uid-zk-0"]) == 1
     assert elections_of(facts, ensembles, ["uid-zk-0", "uid-zk-1"]) == 1
+
+
+def test_an_observer_is_never_elected() -> None:
+    facts, (ensemble,) = _seats(("zk", "node-1"))
+    watching = replace(facts.reports["uid-zk-2"], mode=Mode.OBSERVER)
+    facts = replace(facts, reports={**facts.reports, "uid-zk-2": watching})
+    assert elections_of(facts, (ensemble,), ["uid-zk-0", "uid-zk-2", "uid-zk-1"]) == 2, "zk-1 leads after zk-0"
+    assert elections_of(facts, (ensemble,), ["uid-zk-0", "uid-zk-2"]) == 1
