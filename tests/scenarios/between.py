@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,8 @@ class Between:
     """(regular expression, what becomes of it), in their order."""
     asked: list[str] = field(default_factory=list[str])
     """Every request that has come, in its order, with what became of it in brackets."""
+    before: Callable[[str, bytes], None] | None = None
+    """Told of each request and its body before it is passed on, whatever becomes of it."""
 
     def __enter__(self) -> Between:
         self._access = Access.of(str(self.server_kubeconfig), None, None)
@@ -77,8 +80,7 @@ class Between:
                 threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
-        with suppress(OSError):  # either side may break off at any time
-            far = self._dial()
+        with suppress(OSError), near, self._dial() as far:  # either side may break off at any time
             with self._lock:
                 self._open |= {near, far}
             try:
@@ -88,8 +90,6 @@ class Between:
                     self._open -= {near, far}
                 _cut(near)
                 _cut(far)
-                near.close()
-                far.close()
 
     def _dial(self) -> socket.socket:
         to = urlsplit(self._access.server)
@@ -133,6 +133,8 @@ class _Wire:
             while length is not None and len(kept) < int(length[1]):
                 kept += self.near.recv(BLOCK)
             body, kept = (kept[: int(length[1])], kept[int(length[1]) :]) if length is not None else (b"", kept)
+            if self.between.before is not None:
+                self.between.before(line, body)
             if not self._passed_on(line, head + b"\r\n\r\n" + body):
                 return
             if re.search(r"(?im)^upgrade:", text):

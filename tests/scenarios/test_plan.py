@@ -66,6 +66,26 @@ def test_an_ensemble_without_a_budget_is_moved_only_once_that_is_accepted(stage:
     whole(stage)
 
 
+def test_a_member_that_two_budgets_cover_is_refused_in_the_review(stage: Stage, api: Api) -> None:
+    """The server would answer each eviction with 500."""
+    before = whole(stage)
+    member = next(m for m in before["members"] if m["role"] == "follower")
+    spec = api.get(BUDGET)["spec"]
+    api.create(BUDGETS, {"metadata": {"name": "another"}, "spec": spec})
+    try:
+        plan = stage.zktui("maintain", member["node"], "--plan", "-o", "json")
+        assert plan.code == 3 and plan.json()["go"] is False
+        (planned,) = plan.json()["nodes"][0]["members"]
+        assert "two-budgets" in [finding["code"] for finding in planned["findings"]]
+        refused = stage.zktui("maintain", member["node"], "--yes", *SHORT)
+        assert refused.code == 3 and "covered by more than one budget" in refused.out
+    finally:
+        api.delete(f"{BUDGETS}/another")
+        api.gone(f"{BUDGETS}/another")
+    eventually("the budget to allow one", lambda: api.get(BUDGET)["status"].get("disruptionsAllowed") == 1)
+    assert [m["uid"] for m in whole(stage)["members"]] == [m["uid"] for m in before["members"]]
+
+
 def test_a_cordon_carries_the_run_and_autoscalers_are_asked_to_wait(stage: Stage, api: Api) -> None:
     used = {m["node"] for m in whole(stage)["members"]}
     empty = next(n for n in ("node-1", "node-2", "node-3", "node-4") if n not in used)

@@ -226,7 +226,7 @@ def _spare(options: Options, voters: int) -> int:
 
 
 def _missing(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> str:
-    """Who does not serve or will not for long, in words."""
+    """Who does not serve or will not for long, in words; and voters outside this cluster, which nobody asks."""
     stay = {m.pod.uid for m in _staying(facts, ensemble, pod)}
     out: list[str] = []
     for member in facts.members(ensemble):
@@ -236,6 +236,9 @@ def _missing(facts: Facts, ensemble: Ensemble, pod: Pod, now: float) -> str:
             out.append(f"{member.pod.name} is leaving")
         elif not member.report.serving(now):
             out.append(f"{member.pod.name} {member.report.mode if member.report.fresh(now) else 'not heard for 2 s'}")
+    config = facts.config(ensemble)
+    here = {member.myid for member in facts.members(ensemble)}
+    out += [f"{s.host} has no pod here" for s in (config.voters if config else ()) if s.myid not in here]
     return f": {', '.join(out)}" if out else ""
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from zktui.core.disruption import budgets_of
+from zktui.core.disruption import Allowance, budgets_of, judge_eviction
 from zktui.core.kube import Pod
 from zktui.core.labels import Selector
 from zktui.core.zookeeper import Ensemble
@@ -43,7 +43,7 @@ def select(facts: Facts, node: str, ensembles: Iterable[Ensemble], options: Opti
         verdict = judge_pod(pod, facts, selector, options)
         ensemble = next((e for e in known if e.owns(pod)), None)
         if ensemble is None:
-            others.append((pod, verdict))
+            others.append((pod, _with_its_budget(pod, verdict, facts)))
         else:
             members.append((ensemble, pod, verdict))
     return Selected(tuple(members), tuple(others))
@@ -140,6 +140,16 @@ def _two_budgets(pod: Pod, facts: Facts) -> Finding | None:
         return None
     text = f"covered by more than one budget ({', '.join(names)}): the server refuses to evict it"
     return Finding(Level.STOP, text, "let one budget cover it", "two-budgets")
+
+
+def _with_its_budget(pod: Pod, verdict: PodVerdict, facts: Facts) -> PodVerdict:
+    """Members have a gate for it. For any other pod whose budget is closed the drain would wait, perhaps for ever."""
+    judged = judge_eviction(pod, facts.budgets_in(pod.namespace).value or ())
+    if verdict.verdict is not Verdict.EVICT or judged.allowance not in (Allowance.NO, Allowance.STALE):
+        return verdict
+    text = f"{judged.why}: the members of its node wait until it may go"
+    closed = Finding(Level.WARN, text, "its budget allows one to go", "budget-waits")
+    return replace(verdict, findings=(*verdict.findings, closed))
 
 
 def data_on_empty_dir(pod: Pod, ensemble: Ensemble) -> str:

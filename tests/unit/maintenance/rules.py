@@ -86,6 +86,8 @@ BEFORE = (
         f"{GATES}::test_budget_closed_waits_with_its_figures",
         f"{GATES}::test_budget_that_never_allows_is_blocked",
         f"{DISRUPTION}::test_what_the_server_would_say",
+        "/scenarios/test_budgets.py::test_one_eviction_at_a_time",
+        "/scenarios/test_budgets.py::test_a_budget_whose_change_was_not_seen_yet",
     ),
     rule(
         "budget: an unready pod goes when enough others are healthy, or under AlwaysAllow",
@@ -144,6 +146,7 @@ BEFORE = (
         "landing: none, so it waits for the uncordon, said before",
         f"{PLAN}::test_nowhere_to_land_is_a_warning_that_names_the_way_back",
         f"{GATES}::test_landing_lost_since_the_review_offers_the_uncordon",
+        "/scenarios/test_drain.py::test_left_cordoned_and_said_so",
     ),
     rule(
         "landing: a volume tied to this node",
@@ -194,6 +197,7 @@ BEFORE = (
         f"{GATES}::test_the_leader_may_go_when_the_others_serve",
         f"{MACHINE}::test_the_order_is_made_anew_when_the_leader_moves",
         f"{EVICT}::test_a_blocked_member_does_not_keep_another_ensembles_from_going",
+        "/scenarios/test_drain.py::test_two_nodes_in_a_row_the_leaders_last",
     ),
     rule(
         "with several ensembles the fewest elections",
@@ -219,10 +223,12 @@ REPLY = (
     rule(
         "budget, pod and members are read right before each eviction and after every 429",
         f"{EVICT}::test_everything_is_read_again_right_before_each_eviction_and_after_each_refusal",
+        "/scenarios/test_each_change.py::test_each_change_is_written_down_and_read_for_before_it_is_made",
     ),
     rule(
         "the UID is sent as a precondition",
         f"{REQUESTS}::test_an_eviction_names_the_uid_and_its_refusal_is_told_whole",
+        "/scenarios/test_each_change.py::test_each_change_is_written_down_and_read_for_before_it_is_made",
     ),
     rule(
         "201 proves nothing on a pod that terminates already: none is sent; overdue is blocked",
@@ -231,7 +237,11 @@ REPLY = (
         f"{MACHINE}::test_an_overdue_pod_is_told_and_never_deleted_by_force",
         seen=True,
     ),
-    rule("404: gone", EACH_REPLY),
+    rule(
+        "404: gone",
+        EACH_REPLY,
+        "/scenarios/test_each_change.py::test_a_pod_that_is_gone_when_its_eviction_arrives_is_gone",
+    ),
     rule(
         "409 for the UID: replan; the refused try has spent the budget",
         EACH_REPLY,
@@ -265,8 +275,15 @@ REPLY = (
         "403 otherwise: verb and resource",
         f"{EVICT}::test_a_missing_right_ends_the_run_with_verb_and_resource",
         f"{ENGINE}::test_missing_permission_is_found_in_review",
+        "/scenarios/test_trouble.py::test_no_permission_to_change",
     ),
-    rule("500, two budgets: refused in Review", EACH_REPLY, f"{PLAN}::test_findings_of_the_ensemble"),
+    rule(
+        "500, two budgets: refused in Review",
+        EACH_REPLY,
+        f"{PLAN}::test_findings_of_the_ensemble",
+        "/scenarios/test_budgets.py::test_two_budgets_on_one_pod",
+        "/scenarios/test_plan.py::test_a_member_that_two_budgets_cover_is_refused_in_the_review",
+    ),
     rule(
         "lost: read first, never send twice blindly",
         f"{ENGINE}::test_a_lost_answer_is_read_before_anything_is_sent_again",
@@ -316,10 +333,12 @@ NODE = (
         f"{MACHINE}::test_a_cordon_that_came_after_ours_was_undone_is_theirs",
         f"{CORDON}::test_a_strangers_cordon_is_not_taken_for_ours_because_our_answer_was_lost",
         f"{MACHINE}::test_an_exhausted_timeout_ends_the_run_and_names_what_is_cordoned",
+        "/scenarios/test_drain.py::test_left_cordoned_and_said_so",
     ),
     rule(
         "our node uncordoned by someone else in mid-drain: pause",
         f"{MACHINE}::test_an_uncordon_by_someone_else_during_the_drain_pauses",
+        "/scenarios/test_each_change.py::test_a_node_that_somebody_uncordons_in_mid_drain_pauses_and_stays_theirs",
     ),
     rule(
         "the end of a node is a member verified: elsewhere before Hold, else after the uncordon",
@@ -333,6 +352,7 @@ RUN = (
         "the run's state lives in the Lease and the journal, written before each effect",
         f"{ENGINE}::test_every_change_is_on_disk_before_it_is_made",
         f"{RESUME}::test_every_change_stands_in_the_lease_before_it_is_sent",
+        "/scenarios/test_each_change.py::test_each_change_is_written_down_and_read_for_before_it_is_made",
     ),
     rule(
         "quitting leaves a run unattended, says so, and it can be resumed",

@@ -215,7 +215,9 @@ def test_voters_outside_the_cluster_count_as_not_serving() -> None:
     case = Case()
     servers = case.world.config().servers
     case.config(EnsembleConfig((*servers, Server(9, "elsewhere.example"), Server(10, "far.example")), at=0))
-    assert case.gate(GateName.QUORUM).standing is not OK
+    gate = case.gate(GateName.QUORUM)
+    assert gate.standing is not OK
+    assert gate.evidence.endswith(": elsewhere.example has no pod here, far.example has no pod here")
 
 
 @pytest.mark.parametrize(("synced", "standing"), [(None, OK), (1, WAITING), (2, OK), (9, OK), (-1, OK)])

@@ -254,6 +254,18 @@ def test_every_finding_is_kept() -> None:
     assert found == {"unmanaged", "emptydir"}
 
 
+@pytest.mark.parametrize(("allowed", "told"), [(None, False), (1, False), (0, True)])
+def test_another_pod_whose_budget_is_closed_is_told(allowed: int | None, told: bool) -> None:
+    """The members of its node would wait for it, and the review was a go."""
+    table = world(web_budget=allowed)
+    found = planned(table, ("node-1",))
+    (web,) = (o for o in found.nodes[0].others if o.pod.name == "web-1")
+    assert found.go and web.verdict is Verdict.EVICT
+    words = [f.text for f in web.findings if f.code == "budget-waits"]
+    why = "web-pdb allows 0: needs 4 healthy, has 4: the members of its node wait until it may go"
+    assert words == ([why] if told else [])
+
+
 @pytest.mark.parametrize(
     ("exists", "force", "verdict"),
     [
