@@ -220,3 +220,17 @@ def test_an_observer_is_never_elected() -> None:
     facts = replace(facts, reports={**facts.reports, "uid-zk-2": watching})
     assert elections_of(facts, (ensemble,), ["uid-zk-0", "uid-zk-2", "uid-zk-1"]) == 2, "zk-1 leads after zk-0"
     assert elections_of(facts, (ensemble,), ["uid-zk-0", "uid-zk-2"]) == 1
+
+
+def test_of_two_voters_each_eviction_costs_an_election() -> None:
+    """Without its one follower a leader steps down: a follower's move was planned with none, and one was seen."""
+    facts, (ensemble,) = _seats(("zk", "node-2"))
+    servers = facts.configs[ensemble.key].value
+    assert servers is not None
+    facts = replace(
+        facts,
+        pods={ensemble.key: Reading(0, facts.members_pods(ensemble)[:2], "")},
+        configs={ensemble.key: Reading(0, replace(servers, servers=servers.servers[:2]), "")},
+    )
+    assert elections_of(facts, (ensemble,), ["uid-zk-0"]) == 1
+    assert elections_of(facts, (ensemble,), ["uid-zk-1"]) == 1
