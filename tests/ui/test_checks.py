@@ -167,6 +167,7 @@ async def test_the_round_is_played_only_after_a_question(world: World, session: 
         assert "It was not made: the round writes" in page(pilot)
         await pilot.press("c")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await until(pilot, lambda: "  through every other one, and deletes them." in screen_text(pilot))
         await pilot.press("n")
         await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
         assert len(world.inspector.asked) == 1

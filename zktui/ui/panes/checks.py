@@ -202,10 +202,8 @@ class ChecksPane(Fed, Horizontal):
             return
         from zktui.ui.screens.wizard.confirm import Confirm  # noqa: PLC0415  # the first paint does not pay for it
 
-        lines = [
-            row("", [Piece("zktui writes one small znode through each member, reads it back through", Tone.STRONG)]),
-            row("", [Piece("every other one, and deletes them.", Tone.STRONG)]),
-        ]
+        told = "zktui writes one small znode through each member, reads it back through every other one, and "
+        lines = [row("", [Piece(f"{told}deletes them.", Tone.STRONG)])]
         asked = Confirm("Play a round through every member?", lines, "play it")
         app_of(self).push_screen(asked, lambda yes: self._run(chapters) if yes else None)
 
