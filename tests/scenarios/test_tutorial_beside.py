@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -108,7 +109,8 @@ def test_as_whom_and_how_they_run(stage: Stage, told: dict[str, Any]) -> None:
         assert of(told, "process.user")[pod] == f"user {user}, group {group}, the server too"
         assert "java" in typed(stage, pod, "ps", "-elf")
         first = typed(stage, pod, "ps", "-ef").splitlines()[1].split()
-        assert of(told, "process-failure.tree")[pod].startswith(f"{first[1]} {first[7]}, user {first[0]}")
+        program = PurePosixPath(first[7]).name
+        assert of(told, "process-failure.tree")[pod].startswith(f"{first[1]} {program}, user {first[0]}")
         policy = kubectl(stage, "get", "pod", pod, "-o", "jsonpath={.spec.restartPolicy}")
         assert of(told, "process-failure.restart-policy")[pod] == f"restartPolicy {policy}"
         node = kubectl(stage, "get", "pod", pod, "--template", "{{.spec.nodeName}}")

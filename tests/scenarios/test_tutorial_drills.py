@@ -135,7 +135,7 @@ def test_deleted_and_applied_again_with_its_pods_where_they_are(stage: Stage, ap
     assert znodes.children(by_name(whole(stage))["zk-0"], "/") == znodes_before
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_deleted_with_its_pods_as_the_tutorial_does(stage: Stage, api: Api, znodes: Znodes) -> None:
     """An outage that was accepted: every pod is another one, on its own claim, and what was written is there."""
     members = by_name(whole(stage))
