@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from zktui.demo.controllers import filters
 from zktui.demo.controllers.filters import tolerated
 from zktui.demo.controllers.scheduler import Scheduler
 from zktui.demo.events import EventRecorder
-from zktui.demo.objects import condition
+from zktui.demo.objects import Object, condition
 from zktui.demo.quantities import quantity
 from zktui.demo.store import Store
 
@@ -122,6 +123,23 @@ def test_an_existing_pods_anti_affinity_counts_too():
     cluster.pod("stranger", {"app": "zk"})
     assert cluster.place("stranger") is None
     assert "1 node(s) didn't satisfy existing pods anti-affinity rules" in cluster.why("stranger")
+
+
+def test_each_pod_that_runs_is_asked_once_whom_it_keeps_away_however_many_nodes(monkeypatch: pytest.MonkeyPatch):
+    """With 1,000 nodes and 10,000 pods the API server would stand still for seconds otherwise."""
+    cluster = Cluster(nodes=20)
+    for number in range(10):
+        cluster.pod(f"other-{number}", nodeName="node-1")
+    asked: list[str] = []
+
+    def required(pod: Object, kind: str) -> list[Object]:
+        asked.append(pod["metadata"]["name"])
+        return []
+
+    monkeypatch.setattr(filters, "_required", required)
+    cluster.pod("zk-0")
+    assert cluster.place("zk-0") == "node-10"
+    assert {asked.count(f"other-{number}") for number in range(10)} == {1}
 
 
 def test_requests_taints_and_selectors_are_heeded():

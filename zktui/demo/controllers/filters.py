@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -33,12 +33,21 @@ class Placement:
     pods: list[Object]
 
 
+Domain = tuple[str, str]
+"""A topology key, and a node's label of that name."""
+
+
 def reject(
-    pod: Object, place: Placement, places: list[Placement], volumes: Sequence[Object | None] = ()
+    pod: Object,
+    place: Placement,
+    places: list[Placement],
+    volumes: Sequence[Object | None],
+    guarded: Set[Domain],
 ) -> Rejection | None:
     """The first filter's objection, in the scheduler's order of plugins; None if the pod fits.
 
-    ``volumes`` are those that its claims are bound to; None stands for one that is gone.
+    ``volumes`` are those that its claims are bound to; None stands for one that is gone. ``guarded`` is
+    :func:`guarded_from` the pod, which is the same for all nodes.
     """
     spec, node = child(pod, "spec"), place.node
     tolerations = children(spec, "tolerations")
@@ -59,7 +68,7 @@ def reject(
         )
     if not all(_selects(child(volume or {}, "spec", "nodeAffinity").get("required"), node) for volume in volumes):
         return Rejection(("node(s) didn't match PersistentVolume's node affinity",), resolvable=False)
-    return _affinity(pod, place, places)
+    return _affinity(pod, place, places, guarded)
 
 
 def _tolerates_cordon(tolerations: list[Object]) -> bool:
@@ -124,7 +133,20 @@ def _matches(term: Object, owner: Object, other: Object) -> bool:
     return namespace_of(other) in spaces and matches_selector(term.get("labelSelector"), labels_of(other))
 
 
-def _affinity(pod: Object, place: Placement, places: list[Placement]) -> Rejection | None:
+def guarded_from(pod: Object, places: list[Placement]) -> set[Domain]:
+    """Where other pods are whose own anti-affinity keeps this one away."""
+    return {
+        (term["topologyKey"], labels_of(entry.node)[term["topologyKey"]])
+        for entry in places
+        for other in entry.pods
+        for term in _required(other, "podAntiAffinity")
+        if term["topologyKey"] in labels_of(entry.node)
+        and meta(other)["uid"] != meta(pod)["uid"]
+        and _matches(term, other, pod)
+    }
+
+
+def _affinity(pod: Object, place: Placement, places: list[Placement], guarded: Set[Domain]) -> Rejection | None:
     """Inter-pod (anti-)affinity over any topology key."""
     own = labels_of(place.node)
 
@@ -144,12 +166,6 @@ def _affinity(pod: Object, place: Placement, places: list[Placement]) -> Rejecti
     for term in _required(pod, "podAntiAffinity"):
         if any(_matches(term, pod, other) for other in neighbours(term["topologyKey"])):
             return Rejection(("node(s) didn't match pod anti-affinity rules",), resolvable=True)
-    for entry in places:
-        for other in entry.pods:
-            for term in _required(other, "podAntiAffinity"):
-                key = term["topologyKey"]
-                same = key in own and labels_of(entry.node).get(key) == own[key]
-                if same and meta(other)["uid"] != meta(pod)["uid"] and _matches(term, other, pod):
-                    words = "node(s) didn't satisfy existing pods anti-affinity rules"
-                    return Rejection((words,), resolvable=True)
+    if guarded & own.items():
+        return Rejection(("node(s) didn't satisfy existing pods anti-affinity rules",), resolvable=True)
     return None

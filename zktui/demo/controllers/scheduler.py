@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from zktui.demo.controllers.base import Controller
 from zktui.demo.controllers.claims import CLASS
-from zktui.demo.controllers.filters import Placement, Rejection, reject, requested
+from zktui.demo.controllers.filters import Placement, Rejection, guarded_from, reject, requested
 from zktui.demo.names import now
 from zktui.demo.objects import Object, child, children, condition, meta, name_of, namespace_of
 from zktui.demo.store import thaw
@@ -47,11 +47,11 @@ class Scheduler(Controller):
             if node in bound and child(other, "status").get("phase") not in ("Succeeded", "Failed"):
                 bound[node].append(other)
         places = [Placement(node, bound[name_of(node)]) for node in nodes]
-        volumes = self._volumes(pod)
+        volumes, guarded = self._volumes(pod), guarded_from(pod, places)
         rejections: list[Rejection] = []
         fitting: list[Placement] = []
         for place in places:
-            why = reject(pod, place, places, volumes)
+            why = reject(pod, place, places, volumes, guarded)
             if why is None:
                 fitting.append(place)
             else:
