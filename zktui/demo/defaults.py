@@ -155,14 +155,6 @@ def _stateful_set(obj: Object) -> None:
     _set(obj.setdefault("status", {}), replicas=0, availableReplicas=0)
 
 
-def _deployment(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
-    _set(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy=rolling)
-    _template(spec)
-    obj.setdefault("status", {})
-
-
 def _replica_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     _set(spec, replicas=1)
@@ -281,7 +273,6 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "persistentvolumes": _volume,
     "controllerrevisions.apps": _revision,
     "statefulsets.apps": _stateful_set,
-    "deployments.apps": _deployment,
     "replicasets.apps": _replica_set,
     "daemonsets.apps": _daemon_set,
     "poddisruptionbudgets.policy": _budget,

@@ -28,7 +28,7 @@ from zktui.demo.validation import check_identity, check_shape, validate_create, 
 GENERATIONS = frozenset(
     {
         *("pods", "poddisruptionbudgets.policy", "endpointslices.discovery.k8s.io"),
-        *("statefulsets.apps", "deployments.apps", "replicasets.apps", "daemonsets.apps"),
+        *("statefulsets.apps", "replicasets.apps", "daemonsets.apps"),
     }
 )
 """Resources whose objects count the changes of their spec."""

@@ -36,7 +36,7 @@ _POD_WORDS = (
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-_SELECTED = frozenset({"statefulsets", "deployments", "replicasets", "daemonsets"})
+_SELECTED = frozenset({"statefulsets", "replicasets", "daemonsets"})
 
 
 def check_shape(obj: Object) -> None:

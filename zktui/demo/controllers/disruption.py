@@ -15,7 +15,7 @@ from zktui.demo.selectors import matches_selector
 BUDGETS = "poddisruptionbudgets.policy"
 EXPIRY = timedelta(minutes=2)
 """How long an allowed eviction counts against the budget while its pod is not seen to go (DeletionTimeout)."""
-SCALED = {"StatefulSet": "statefulsets.apps", "ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps"}
+SCALED = {"StatefulSet": "statefulsets.apps", "ReplicaSet": "replicasets.apps"}
 
 
 def scaled(value: Any, total: int) -> int:
