@@ -44,6 +44,17 @@ class Reply:
     warnings: list[str] = field(default_factory=list[str])
 
 
+def check_verb(info: RequestInfo) -> None:
+    """405 for a verb that the resource or its subresource doesn't have, whatever the body says."""
+    sub = info.resource.subresource(info.subresource) if info.subresource else None
+    if info.verb not in (sub.verbs if sub else info.resource.verbs):
+        raise errors.method_not_allowed()
+    if info.verb in ("update", "patch") and not info.name:
+        raise errors.method_not_allowed()
+    if info.resource.namespaced and not info.namespace and info.verb not in ("list", "watch"):
+        raise errors.method_not_allowed()
+
+
 class Api:
     """The verbs over one store."""
 
@@ -53,14 +64,7 @@ class Api:
         self._writes = Writes(store)
 
     async def handle(self, info: RequestInfo, body: Any, content_type: str) -> Reply:
-        """Carry out one request; 405 for a verb that the resource or its subresource doesn't have."""
-        sub = info.resource.subresource(info.subresource) if info.subresource else None
-        if info.verb not in (sub.verbs if sub else info.resource.verbs):
-            raise errors.method_not_allowed()
-        if info.verb in ("update", "patch") and not info.name:
-            raise errors.method_not_allowed()
-        if info.resource.namespaced and not info.namespace and info.verb not in ("list", "watch"):
-            raise errors.method_not_allowed()
+        """Carry out one request that :func:`check_verb` has let through."""
         special = {"scale": self._scale, "eviction": self._evict, "binding": self._bind}.get(info.subresource)
         if special is not None:
             return special(info, body, content_type)

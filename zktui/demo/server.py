@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from zktui.demo import discovery, errors, openapi, patches, warnings
-from zktui.demo.api import Api, Reply
+from zktui.demo.api import Api, Reply, check_verb
 from zktui.demo.certificates import Certificate
 from zktui.demo.errors import ApiError
 from zktui.demo.objects import Object
@@ -170,16 +170,11 @@ class ApiServer:
             return _refusal(ApiError(413, "RequestEntityTooLarge", words))
 
     def _authenticate(self, request: web.Request) -> None:
-        """401 for a wrong token. Who says nothing of themselves is system:anonymous, and may ask what is public.
-
-        Nobody may be somebody else: there are no rights here but those of the one user.
-        """
+        """401 for a wrong token. Who says nothing of themselves is system:anonymous, and may ask what is public."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             if not secrets.compare_digest(token.strip().encode(), self.token.encode()):
                 raise errors.unauthorized()
-            if any(name.lower().startswith("impersonate-") for name in request.headers):
-                raise errors.no_impersonation(USER, request.headers.get("Impersonate-User", ""))
         elif request.path not in PUBLIC:
             info = parse_request(request.method, request.path, dict(request.query))
             raise errors.path_forbidden(ANONYMOUS, request.path) if info is None else refusal(ANONYMOUS, info)
@@ -189,6 +184,9 @@ class ApiServer:
         info = parse_request(request.method, request.path, dict(request.query), agent)
         if info is None:
             return self._serve_document(request)
+        if any(name.lower().startswith("impersonate-") for name in request.headers):
+            # There are no rights here but those of the one user.
+            raise errors.no_impersonation(USER, request.headers.get("Impersonate-User", ""))
         self._authorizer.check(info)
         for interceptor in self.intercept:
             await interceptor(info, request)
@@ -200,6 +198,7 @@ class ApiServer:
             return await self._serve_stream(request, info, stream)
         form = answer_form(request.headers.get("Accept", ""))
         try:
+            check_verb(info)
             reply = await self._api.handle(info, await _body(request, info), request.content_type)
         except ApiError as why:
             await self._tell(info, request, why.code)

@@ -158,6 +158,13 @@ async def test_applying_what_the_cluster_began_with_changes_nothing(kubectl: Kub
     assert await kubectl("apply", "-f", "-", stdin=json.dumps(scripts)) == "configmap/zk-scripts unchanged\n"
 
 
+async def test_what_the_server_does_not_do_is_told(kubectl: Kubectl) -> None:
+    refused = await kubectl("create", "deployment", "x", "--image=y", code=1)  # in protobuf
+    assert "the server does not allow this method on the requested resource" in refused
+    refused = await kubectl("get", "pods", "--as=bob", code=1)
+    assert refused.startswith('Error from server (Forbidden): users "bob" is forbidden: User "zktui-demo" cannot imper')
+
+
 async def test_explain(kubectl: Kubectl) -> None:
     output = await kubectl("explain", "sts.spec.template.spec.containers")
     assert output.startswith("GROUP:      apps\nKIND:       StatefulSet\nVERSION:    v1\n")
