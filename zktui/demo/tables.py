@@ -317,7 +317,7 @@ COLUMNS: dict[str, list[Column]] = {
         ("Capacity", 0, _at("spec", "capacity", "storage", default="0")),
         ("Access Modes", 0, _modes),
         ("Reclaim Policy", 0, _at("spec", "persistentVolumeReclaimPolicy")),
-        ("Status", 0, _at("status", "phase")),
+        ("Status", 0, _claim_status),
         ("Claim", 0, _claim_of),
         ("StorageClass", 0, _at("spec", "storageClassName")),
         ("VolumeAttributesClass", 0, lambda _: UNSET),

@@ -234,6 +234,11 @@ def test_a_claim_gets_a_disk_keeps_it_while_in_use_and_takes_it_along(
     disk = Path(volume["spec"]["hostPath"]["path"])
     assert claim["status"] == {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "10Gi"}}
     assert disk.is_dir() and disk.is_relative_to(tmp_path)
+    store.delete("persistentvolumes", "", volume["metadata"]["name"])
+    controller.reconcile()
+    kept = store.get("persistentvolumes", "", volume["metadata"]["name"])
+    assert "deletionTimestamp" in kept["metadata"], "it goes with its claim and not before"
+    assert disk.is_dir()
     uses = [{"name": "d", "persistentVolumeClaim": {"claimName": "datadir-zk-0"}}]
     containers = [{"name": "c", "image": "x:1"}]
     store.create("pods", {"metadata": {"name": "p"}, "spec": {"containers": containers, "volumes": uses}})

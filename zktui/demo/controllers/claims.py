@@ -16,6 +16,7 @@ from zktui.demo.volumes import claim_folder
 CLAIMS, VOLUMES = "persistentvolumeclaims", "persistentvolumes"
 CLASS = "standard"
 PROTECTION = "kubernetes.io/pvc-protection"
+VOLUME_PROTECTION = "kubernetes.io/pv-protection"
 PROVISIONER = "rehearsal.zktui/network-disk"
 
 
@@ -59,8 +60,9 @@ class ClaimController(Controller):
             "uid": meta(claim)["uid"],
         }
         if self.store.find(VOLUMES, "", volume) is None:
+            annotations = {"pv.kubernetes.io/provisioned-by": PROVISIONER}
             body = {
-                "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}},
+                "metadata": {"name": volume, "annotations": annotations, "finalizers": [VOLUME_PROTECTION]},
                 "spec": {
                     "accessModes": spec.get("accessModes"),
                     "capacity": {"storage": wanted},
@@ -103,6 +105,9 @@ class ClaimController(Controller):
             # The names may be anything, ".." too, where a user wrote the volume: nothing goes but a claim's folder.
             if claim is None and folder.parents[1] == claim_folder(self._root, "", "").resolve():
                 shutil.rmtree(folder, ignore_errors=True)
-            self.store.delete(VOLUMES, "", name_of(volume))
+            left, gone = self.store.delete(VOLUMES, "", name_of(volume))
+            if not gone:  # nothing uses it any more
+                kept = [held for held in children(meta(left), "finalizers") if held != VOLUME_PROTECTION]
+                self.store.change(VOLUMES, "", name_of(volume), lambda fresh: meta(fresh).update(finalizers=kept))
         else:
             self.set_status(VOLUMES, volume, {"phase": "Released"})
