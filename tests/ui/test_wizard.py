@@ -40,7 +40,9 @@ from zktui.maintenance.model import (
 )
 from zktui.maintenance.refusals import CannotBegin, NoNodes, RunUnderWay
 from zktui.ui.app import ZktuiApp
+from zktui.ui.screens.leave import LeaveScreen
 from zktui.ui.screens.main import MainScreen
+from zktui.ui.screens.small import TooSmallScreen
 from zktui.ui.screens.wizard import open_wizard
 from zktui.ui.screens.wizard.band import Band
 from zktui.ui.screens.wizard.choose import ChooseScreen
@@ -198,6 +200,29 @@ async def test_what_changes_below_the_wizard_does_not_draw_it_anew(
         drawn.clear()
         below.query_one(Grid).refresh()
         await wizard.until(lambda: bool(drawn))
+
+
+async def test_in_a_terminal_that_is_too_small_it_still_says_whether_it_is_safe(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="hold") as wizard:
+        await wizard.pilot.resize_terminal(60, 18)
+        await wizard.on(TooSmallScreen)
+        told = screen_text(wizard.pilot)
+        assert "● SAFE  zk can lose 1 more member" in told
+        assert "● YOURS  maintenance, node-3" in told
+
+
+async def test_a_question_in_a_small_terminal_keeps_nothing_covered_once_there_is_room(tmp_path: Path) -> None:
+    """The terminal grew while the question stood above: who answers it may not be left before a note that is untrue."""
+    async with opened(tmp_path, run="hold") as wizard:
+        await wizard.pilot.resize_terminal(60, 18)
+        await wizard.on(TooSmallScreen)
+        await wizard.press("q")
+        await wizard.on(LeaveScreen)
+        await wizard.pilot.resize_terminal(50, 16)
+        await wizard.pilot.resize_terminal(*WIDE)
+        assert sum(isinstance(each, TooSmallScreen) for each in wizard.app.screen_stack) == 1
+        await wizard.press("escape")
+        await wizard.on(RunScreen)
 
 
 async def test_keys_typed_fast_keep_their_order(tmp_path: Path) -> None:

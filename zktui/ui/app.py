@@ -77,11 +77,9 @@ class ZktuiApp(App[None]):
         self.run_worker(self.painter.run, name="painter")
 
     def on_resize(self, event: events.Resize) -> None:
-        covered = isinstance(self.screen, TooSmallScreen)
+        covered = any(isinstance(screen, TooSmallScreen) for screen in self.screen_stack)
         if too_small(event.size) and not covered:
-            self.push_screen(TooSmallScreen())
-        elif covered and not too_small(event.size):
-            self.pop_screen()
+            self.push_screen(TooSmallScreen(self.session))
 
     @property
     def _background_screens(self) -> list[Screen[object]]:
