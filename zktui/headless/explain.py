@@ -58,11 +58,13 @@ def _unblock(gate: Gate) -> str:
 
 def _felt(member: PlannedMember) -> str:
     figures = (
-        (member.connections, "connections"),
-        (member.watches, "watches"),
-        (member.ephemerals, "ephemeral znodes"),
+        (member.connections, "connection", "connections"),
+        (member.watches, "watch", "watches"),
+        (member.ephemerals, "ephemeral znode", "ephemeral znodes"),
     )
-    return ", ".join(f"{'?' if number is None else number} {what}" for number, what in figures)
+    return ", ".join(
+        f"{'?' if number is None else number} {one if number == 1 else many}" for number, one, many in figures
+    )
 
 
 def _other(other: PodVerdict) -> str:

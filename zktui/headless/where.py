@@ -137,6 +137,9 @@ def what_to_do(run: Unfinished) -> list[str]:
         lines.append(printable(run.refused))
     else:
         lines += [f"Next: {printable(run.next_step)}", f"To go on:   zktui resume{printable(take)}"]
+    if run.status.ended:
+        names = printable(", ".join(run.cordoned))
+        return [*lines, f"It is over. Once uncordoned, as below, it leaves nothing: {names}"]
     return [*lines, f"To end it:  zktui abort{printable(take)}"]
 
 

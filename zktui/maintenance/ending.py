@@ -55,14 +55,15 @@ def _left_data(turn: Turn) -> dict[str, JsonValue]:
 
 
 def words_left_behind(run: Run) -> str:
-    """What is still cordoned by this run, and which members are not back, in words."""
+    """What is still cordoned by this run, and which members are not back, in words; a command stands last, alone."""
     names = run.cordoned
     words = "Nothing is left cordoned by this run." if not names else f"Still cordoned: {', '.join(names)}."
+    words += _not_back(run)
     if names:
         # The run's id that stays on the node harms nobody; what holds autoscalers off has to be taken off.
         lines = undo_by_hand(names, keep=run.plan.options.keep_node)
         words += f" To undo it: {'; '.join(lines if run.plan.options.keep_node else lines[:1])}"
-    return f"{words}{_not_back(run)}"
+    return words
 
 
 def _not_back(run: Run) -> str:

@@ -178,7 +178,13 @@ def next_step(record: Record) -> str:
     node = record.nodes[record.current]
     words = _NEXT.get(_at(record, node), "Read what became of {node}, and go on.")
     pods = _pods_words(record, node)
-    return words.format(node=node.name, pods=pods or "its members", hold=_hold_words(record.options))
+    several = not pods or ", " in pods
+    return words.format(
+        node=node.name,
+        pods=pods or "its members",
+        serve="serve" if several else "serves",
+        hold=_hold_words(record.options),
+    )
 
 
 _NEXT = {
@@ -186,10 +192,10 @@ _NEXT = {
     NodeStep.CLAIM: "Begin with {node}: pass the first gate, then cordon it.",
     NodeStep.CORDON: "Read whether {node} was cordoned, then drain it.",
     NodeStep.DRAIN: "Go on draining {node}: {pods}.",
-    NodeStep.DRAINED: "Wait until {pods} of {node} serve again, then hold it.",
+    NodeStep.DRAINED: "Wait until {pods} of {node} {serve} again, then hold {node}.",
     NodeStep.HOLD: "Hold {node} {hold}, then uncordon it.",
     NodeStep.UNCORDON: "Uncordon {node}.",
-    NodeStep.REJOIN: "Wait until {pods} of {node} serve again.",
+    NodeStep.REJOIN: "Wait until {pods} of {node} {serve} again.",
 }
 
 

@@ -22,6 +22,14 @@ def test_explain_tells_each_landing_each_gate_and_each_step() -> None:
     assert "8 node-4 serves again zk-1 0 → 1 3, majority 2" in rows
 
 
+def test_figures_of_clients_agree_with_their_words() -> None:
+    found = planned(world(), ("node-2",))
+    (member,) = found.nodes[0].members
+    told = replace(member, connections=1, watches=2, ephemerals=None)
+    nodes = (replace(found.nodes[0], members=(told,)),)
+    assert "felt by: 1 connection, 2 watches, ? ephemeral znodes" in explain.text(replace(found, nodes=nodes))
+
+
 def test_the_plan_says_what_its_order_saves_and_what_clients_feel() -> None:
     told = text(planned(world(), ALL))
     assert "up to 1 eviction and 1 election fewer than in the order given" in told

@@ -106,6 +106,9 @@ def test_anothers_run_takes_its_id() -> None:
     assert f"zktui resume --take-over {RUN.run_id}" in told
     assert "zktui resume" not in describe(ALIVE, NOW), "it goes on where it is"
     refused = replace(RUN, refused="The state of the run is corrupted.")
+    over = replace(RUN, status=RunStatus.ABORTED)
+    assert "It is over. Once uncordoned, as below, it leaves nothing: node-2" in describe(over, NOW)
+    assert "To end it" not in describe(over, NOW), "it was ended, and ending it once more changes nothing"
     assert "To go on" not in describe(refused, NOW) and "To end it" in describe(refused, NOW)
 
 

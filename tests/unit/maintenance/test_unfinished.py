@@ -114,6 +114,20 @@ async def done(table: Bench, desk: Desk) -> None:
     assert len(granted) == len(set(granted)), "a pod was evicted twice"
 
 
+async def test_what_is_next_reads_as_a_sentence_about_one_member(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    engine = await begun(table)
+
+    def kept() -> bool:
+        lease = table.world.leases.get(NAMESPACE)
+        return lease is not None and '"step":"drained"' in lease.annotations.get(STATE_ANNOTATION, "")
+
+    await table.clock.until(kept)
+    await kill(table, engine)
+    found = await only(table, another_desk(table, tmp_path))
+    assert found.next_step == "Wait until zk-1 of node-2 serves again, then hold node-2."
+
+
 async def test_killed_here_it_is_free_at_once(tmp_path: Path) -> None:
     table = table_of(tmp_path)
     engine = await killed(table, pod="zk-1")
