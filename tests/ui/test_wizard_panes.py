@@ -155,6 +155,24 @@ def test_a_node_that_is_over_keeps_its_members_when_the_run_is_taken_up() -> Non
     assert "node-4  no member" in told
 
 
+@pytest.mark.parametrize("state", ["placed", "hold-waits"])
+def test_a_run_that_was_taken_up_claims_no_times_that_it_does_not_know(state: str) -> None:
+    run = states.STATES[state]()
+    nodes = tuple(
+        replace(each, pods=tuple(replace(pod, evicted_at=None, gone_at=None) for pod in each.pods))
+        for each in run.nodes
+    )
+    taken = replace(run, nodes=nodes)
+    told = standing.answer(taken, of(2), NOW).sentence + said(gates.middle(taken, NOW)[1])
+    assert " ago" not in told
+    assert "away for" not in told
+    assert "asking the server" not in told, "that is over"
+    if state == "placed":
+        assert "zk-2 is not back yet: Ready, looks for a leader." in told
+        assert "✓ evicted   at a time not known" in told
+        assert "✓ gone      at a time not known" in told
+
+
 def test_a_quorum_that_is_not_known_is_no_figure() -> None:
     """Of voters that were not heard nobody knows whether they serve: 0/3 would be an outage."""
     run = states.STATES["gates"]()

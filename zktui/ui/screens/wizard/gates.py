@@ -14,6 +14,7 @@ KEYS = {ActionKind.UNCORDON: UNCORDON, ActionKind.OVERRIDE: "o", ActionKind.ABOR
 """What zktui does itself, by one more key, is `f`."""
 ACT = "f"
 BLANK = row()
+UNDATED = "at a time not known"
 INDENT = 12
 """Cells before a gate's evidence."""
 
@@ -133,7 +134,8 @@ def on_its_way(pod: PodRun, now: float) -> list[Row]:
     lines: list[Row] = []
     for number, (name, when, told) in enumerate(stations):
         if number < at:
-            sign, tone, words = OK, Tone.SAFE, _since(when, now) or told
+            # A run that was taken up elsewhere does not know when.
+            sign, tone, words = OK, Tone.SAFE, _since(when, now) or UNDATED
         elif number == at and pod.step is not PodStep.WAITS:
             sign, tone, words = WAIT, Tone.WAITING, pod.note or told
         else:

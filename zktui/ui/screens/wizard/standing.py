@@ -132,8 +132,9 @@ def _holding(run: Run, quorum: Quorum | None, now: float) -> Answer:
         return Answer(Light.WAITING, "?", "YOURS", f"{yours} Quorum is {quorum.phrase()}.")
     if not gone:
         return Answer(Light.SAFE, "●", "YOURS", yours)
-    names = listed(pod.pod.name for pod in gone)
-    return Answer(Light.WAITING, "…", "YOURS", f"{yours} {names} can't come back before: away for {_since(gone, now)}.")
+    names, since = listed(pod.pod.name for pod in gone), _since(gone, now)
+    away_for = f": away for {since}" if since else ""
+    return Answer(Light.WAITING, "…", "YOURS", f"{yours} {names} can't come back before{away_for}.")
 
 
 def _exposed(run: Run, now: float) -> str:
@@ -142,9 +143,12 @@ def _exposed(run: Run, now: float) -> str:
     if not gone:
         return ""
     note = f": {gone[0].note}" if len(gone) == 1 and gone[0].note else ""
-    return f"{listed(pod.pod.name for pod in gone)} evicted {_since(gone, now)} ago{note}."
+    names, since = listed(pod.pod.name for pod in gone), _since(gone, now)
+    verb = "are" if gone[1:] else "is"
+    return f"{names} evicted {since} ago{note}." if since else f"{names} {verb} not back yet{note}."
 
 
 def _since(gone: Sequence[PodRun], now: float) -> str:
-    since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=now)
-    return span(now - since)
+    """For how long the first of them is away; empty where it is not known: the run was taken up from somebody."""
+    since = min((pod.evicted_at for pod in gone if pod.evicted_at is not None), default=None)
+    return "" if since is None else span(now - since)
