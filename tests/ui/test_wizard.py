@@ -40,6 +40,7 @@ from zktui.maintenance.model import (
 )
 from zktui.maintenance.refusals import CannotBegin, NoNodes, RunUnderWay
 from zktui.ui.app import ZktuiApp
+from zktui.ui.screens.help import HelpScreen
 from zktui.ui.screens.leave import LeaveScreen
 from zktui.ui.screens.main import MainScreen
 from zktui.ui.screens.small import TooSmallScreen
@@ -223,6 +224,15 @@ async def test_a_question_in_a_small_terminal_keeps_nothing_covered_once_there_i
         assert sum(isinstance(each, TooSmallScreen) for each in wizard.app.screen_stack) == 1
         await wizard.press("escape")
         await wizard.on(RunScreen)
+
+
+async def test_help_names_what_the_run_can_be_told_on_its_first_page(tmp_path: Path) -> None:
+    """Keys that only scroll are one line: they filled the first page of the smallest terminal."""
+    async with opened(tmp_path, run="gates", size=SMALL) as wizard:
+        await wizard.press("question_mark")
+        await wizard.on(HelpScreen)
+        told = screen_text(wizard.pilot)
+        assert all(words in told for words in ("Pause", "Skip", "Note", "Abort", "Logs", "Detach"))
 
 
 async def test_keys_typed_fast_keep_their_order(tmp_path: Path) -> None:

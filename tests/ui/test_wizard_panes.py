@@ -173,6 +173,11 @@ def test_a_run_that_was_taken_up_claims_no_times_that_it_does_not_know(state: st
         assert "✓ gone      at a time not known" in told
 
 
+def test_a_pause_is_said_once() -> None:
+    run = replace(states.STATES["placed"](), status=RunStatus.PAUSED, message="Paused")
+    assert said(gates.middle(run, NOW)[1]).count("Paused") == 1
+
+
 def test_a_quorum_that_is_not_known_is_no_figure() -> None:
     """Of voters that were not heard nobody knows whether they serve: 0/3 would be an outage."""
     run = states.STATES["gates"]()

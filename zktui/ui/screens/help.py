@@ -19,7 +19,12 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.keybar import Key, KeyBar
 
 MOVE = "Move"
-MOVES = frozenset({"Up", "Down", "Page up", "Page down", "First", "Last"})
+MOVES = frozenset(
+    {"up", "down", "first", "last"}
+    | {f"page {where}" for where in ("up", "down", "left", "right")}
+    | {f"scroll {where}" for where in ("up", "down", "left", "right", "home", "end")}
+)
+"""What a grid and Textual's own scrolling call them, in small letters."""
 WORDS = 22
 """Cells for what a key does."""
 MARKS = (
@@ -54,7 +59,7 @@ def folded(keys: Sequence[Key]) -> tuple[Key, ...]:
     """The keys that only move, as one entry for each widget."""
     made: list[Key] = []
     for key in keys:
-        if key.words not in MOVES:
+        if key.words.lower() not in MOVES:
             made.append(key)
         elif made and (made[-1].owner, made[-1].words) == (key.owner, MOVE):
             made[-1] = replace(made[-1], keys=f"{made[-1].keys} {key.keys}")

@@ -238,7 +238,8 @@ def working(run: Run) -> list[Row]:
     """Between gates: the change under way, and what the engine says of it."""
     node = run.node
     lines: list[Row] = []
-    if run.message:
+    halted = run.pausing or run.aborting or run.status is RunStatus.PAUSED
+    if run.message and not halted:  # else it is said above
         lines.append(row(" ", [Piece(run.message, Tone.STRONG)]))
     if run.in_flight:
         lines.append(row([Piece(f" {WAIT} ", Tone.WAITING)], [Piece(run.in_flight)]))
