@@ -173,6 +173,14 @@ def test_a_run_that_was_taken_up_claims_no_times_that_it_does_not_know(state: st
         assert "✓ gone      at a time not known" in told
 
 
+def test_a_node_that_was_skipped_is_not_counted_as_done() -> None:
+    run = states.STATES["done"]()
+    skipped = replace(run, nodes=(replace(run.nodes[0], step=NodeStep.SKIPPED), *run.nodes[1:]))
+    told = standing.answer(skipped, HEALTHY, NOW)
+    assert (told.light, told.word) == (Light.WAITING, "DONE")
+    assert told.sentence == "All but node-4, which was skipped. No node is left cordoned by this run."
+
+
 def test_a_pause_is_said_once() -> None:
     run = replace(states.STATES["placed"](), status=RunStatus.PAUSED, message="Paused")
     assert said(gates.middle(run, NOW)[1]).count("Paused") == 1

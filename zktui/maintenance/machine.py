@@ -218,7 +218,8 @@ def _finish(turn: Turn) -> None:
     if unseen and turn.waited(_AT_THE_END) < LAST_WORD:
         turn.tell(f"every node is done; who serves in {', '.join(unseen)} is looked at once more")
         return
-    close(turn, RunStatus.DONE, DONE)
+    skipped = [node.name for node in turn.run.nodes if node.step is NodeStep.SKIPPED]
+    close(turn, RunStatus.DONE, f"{DONE} but {', '.join(skipped)}, skipped by the operator" if skipped else DONE)
 
 
 def _stranger(turn: Turn) -> bool:

@@ -74,13 +74,22 @@ def answer(run: Run, quorum: Quorum | None, now: float) -> Answer:
     """The run in one second. `quorum` is the ensemble's newest; None when there is none to judge."""
     match run.status:
         case RunStatus.DONE:
-            return Answer(Light.SAFE, "✔", "DONE", _left(run, "Every node of the plan is through"))
+            return _done(run)
         case RunStatus.FAILED:
             return Answer(Light.BLOCKED, "✖", "FAILED", _left(run, run.message))
         case RunStatus.ABORTED:
             return Answer(Light.BLOCKED, "✖", "ABORTED", _left(run, run.message or "You stopped this run"))
         case _:
             return _going(run, quorum, now)
+
+
+def _done(run: Run) -> Answer:
+    """A node that was skipped was not maintained: whoever looks up must not take it for done."""
+    skipped = [node.name for node in run.nodes if node.step is NodeStep.SKIPPED]
+    if not skipped:
+        return Answer(Light.SAFE, "✔", "DONE", _left(run, "Every node of the plan is through"))
+    verb = "was" if len(skipped) == 1 else "were"
+    return Answer(Light.WAITING, "✔", "DONE", _left(run, f"All but {listed(skipped)}, which {verb} skipped"))
 
 
 def _left(run: Run, message: str) -> str:

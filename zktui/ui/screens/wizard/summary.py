@@ -78,7 +78,7 @@ def _total(run: Run) -> list[Row]:
     words = count(members, "member") + (f" and {count(rest, 'other pod')}" if rest else "") + " evicted"
     if run.started_at is not None and run.ended_at is not None:
         words += f" in {span(run.ended_at - run.started_at)}"
-    return [BLANK, row(" ", [Piece(f"{words}.")])]
+    return [BLANK, row(" ", [Piece(f"{words[:1].upper()}{words[1:]}.")])]
 
 
 def _left(run: Run) -> list[Row]:
