@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 import ssl
 import threading
@@ -109,40 +110,50 @@ class Between:
 
 @dataclass
 class _Wire:
-    """One connection. HTTP/1.1 without pipelining: what comes after a request and its body is the next one."""
+    """One connection. HTTP/1.1 without pipelining: what comes after a request and its body is the next one.
+
+    One thread for both directions: two that read from and write to one TLS connection at once can make it hang.
+    """
 
     between: Between
     near: socket.socket
     far: socket.socket
     cut_answer: bool = False
+    upgraded: bool = False
 
     def run(self) -> None:
-        back = threading.Thread(target=self._answers, daemon=True)
-        back.start()
         kept = b""
         while True:
-            while b"\r\n\r\n" not in kept:
-                more = self.near.recv(BLOCK)
-                if not more:
-                    return
-                kept += more
-            head, _, kept = kept.partition(b"\r\n\r\n")
-            text = head.decode("latin-1")
-            line = " ".join(text.split("\r\n", 1)[0].split()[:2])
-            length = re.search(r"(?im)^content-length: *(\d+)", text)
-            while length is not None and len(kept) < int(length[1]):
-                kept += self.near.recv(BLOCK)
-            body, kept = (kept[: int(length[1])], kept[int(length[1]) :]) if length is not None else (b"", kept)
-            if self.between.before is not None:
-                self.between.before(line, body)
-            if not self._passed_on(line, head + b"\r\n\r\n" + body):
+            ready = self._ready()
+            if self.far in ready and not self._answered():
                 return
-            if re.search(r"(?im)^upgrade:", text):
-                break
-        if kept:
-            self.far.sendall(kept)
-        while data := self.near.recv(BLOCK):
-            self.far.sendall(data)
+            if self.near not in ready:
+                continue
+            more = self.near.recv(BLOCK)
+            if not more:
+                return
+            kept += more
+            while not self.upgraded and (found := _request(kept)) is not None:
+                head, body, kept = found
+                if not self._request_came(head, body):
+                    return
+            if self.upgraded:
+                self.far.sendall(kept)
+                kept = b""
+
+    def _ready(self) -> list[socket.socket]:
+        if isinstance(self.far, ssl.SSLSocket) and self.far.pending():
+            return [self.far]
+        return select.select([self.near, self.far], [], [])[0]
+
+    def _request_came(self, head: bytes, body: bytes) -> bool:
+        """False when the connection is at its end."""
+        text = head.decode("latin-1")
+        line = " ".join(text.split("\r\n", 1)[0].split()[:2])
+        if self.between.before is not None:
+            self.between.before(line, body)
+        self.upgraded = re.search(r"(?im)^upgrade:", text) is not None
+        return self._passed_on(line, head + body)
 
     def _passed_on(self, line: str, request: bytes) -> bool:
         """False when the connection is at its end."""
@@ -157,13 +168,27 @@ class _Wire:
         self.far.sendall(request)
         return True
 
-    def _answers(self) -> None:
-        with suppress(OSError, ssl.SSLError):
-            while data := self.far.recv(BLOCK):
-                if self.cut_answer:
-                    break
-                self.near.sendall(data)
-        _cut(self.near)
+    def _answered(self) -> bool:
+        """Pass on what the server says. False at its end, and where its answer is to be lost."""
+        self.far.settimeout(0)
+        try:
+            data = self.far.recv(BLOCK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True  # a part of TLS's own, such as a session ticket
+        finally:
+            self.far.settimeout(None)
+        if not data or self.cut_answer:
+            return False
+        self.near.sendall(data)
+        return True
+
+
+def _request(kept: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Head and body of the first request, and what comes after them; None while it is not all there."""
+    head, end, rest = kept.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length: *(\d+)", head)
+    size = int(length[1]) if length is not None else 0
+    return (head + end, rest[:size], rest[size:]) if end and len(rest) >= size else None
 
 
 def _cut(end: socket.socket) -> None:

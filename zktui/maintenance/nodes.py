@@ -288,13 +288,16 @@ def _drained(turn: Turn) -> None:
         next_node(turn)
         return
     turn.step_node(NodeStep.HOLD, exposure(turn))
-    turn.say("hold", f"{turn.node.name} is yours{': ' + turn.node.note if turn.node.note else ''}")
+    turn.say("hold", turn.node.note if vanished(turn) else f"{turn.node.name} is yours: {turn.node.note}")
     _hold(turn)
 
 
 def exposure(turn: Turn) -> str:
     """What an operator in Hold should know."""
     waits = [p.pod.name for p in turn.node.pods if p.step is PodStep.WAITS]
+    if vanished(turn):
+        also = f"; {', '.join(waits)} waits for another node" if waits else ""
+        return f"{gone_words(turn)}: nothing is there to hold{also}"
     words = "cordoned and empty, it is a candidate for removal by an autoscaler"
     if turn.run.plan.options.keep_node and turn.node.cordoned_by_us:
         words = "autoscalers are asked to spare it while it is cordoned"

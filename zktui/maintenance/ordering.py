@@ -85,6 +85,6 @@ def elections_of(facts: Facts, ensembles: Sequence[Ensemble], evicted: Sequence[
         if leader == uid:
             leads[ensemble.key] = max(others, key=lambda m: m.myid or 0).pod.uid if others else ""
             count += 1
-        elif leader and config is not None and len(others) < majority(len(config.voters)):
+        elif leader and config is not None and len(config.voters) - 1 < majority(len(config.voters)):
             count += 1
     return count

@@ -244,7 +244,8 @@ class _Review:
         for ensemble in self.ensembles:
             waits = [m.pod.name for m in members if m.ensemble == ensemble.key and m.landing.waits]
             if len(waits) > 1:
-                text = f"{' and '.join(waits)} are both on {name} and have nowhere to go: it cannot be drained"
+                who = f"{' and '.join(waits)} are {'both' if len(waits) == 2 else 'all'} on {name}"
+                text = f"{who} and have nowhere to go: it cannot be drained"
                 found.append(Finding(Level.STOP, text, "a node that can take one of them", "two-waiting"))
         return tuple(found)
 

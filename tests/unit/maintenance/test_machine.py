@@ -139,6 +139,15 @@ def test_a_deleted_node_is_nothing_to_uncordon_and_a_success() -> None:
     assert played.said("node-1 was deleted: nothing to uncordon")
 
 
+def test_a_node_deleted_while_it_is_drained_is_not_called_yours() -> None:
+    """It was said to be cordoned and empty, and a candidate for removal, when it had been removed."""
+    lost = once(lambda s: evicting(s, "web-1"), lambda s: s.lose_node("node-1", replaced=False))
+    played = stage(("node-1",), lost).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.said("hold      node-1 was deleted: nothing is there to hold")
+    assert not played.said("is yours") and not played.said("candidate for removal")
+
+
 def test_a_node_not_ready_when_we_come_to_it_ends_the_run() -> None:
     def lost(s: Stage) -> None:
         s.world.nodes["node-2"].ready = False

@@ -57,7 +57,8 @@ def test_two_on_one_node_with_nowhere_to_go_can_not_be_drained() -> None:
         return replace(facts, on_node=by_node, nodes=Reading(0, nodes, ""))
 
     found = planned(table, ("node-1",), edit=edit)
-    assert "two-waiting" in {f.code for f in found.stops}
+    (stop,) = (f for f in found.stops if f.code == "two-waiting")
+    assert stop.text == "zk-1 and zk-0 are both on node-1 and have nowhere to go: it cannot be drained"
 
 
 @pytest.mark.parametrize(

@@ -234,3 +234,11 @@ def test_of_two_voters_each_eviction_costs_an_election() -> None:
     )
     assert elections_of(facts, (ensemble,), ["uid-zk-0"]) == 1
     assert elections_of(facts, (ensemble,), ["uid-zk-1"]) == 1
+
+
+def test_a_voter_that_is_silent_now_costs_no_election() -> None:
+    """The gate waits for it: by the time another goes, it serves."""
+    facts, (ensemble,) = _seats(("zk", "node-2"))
+    silent = replace(facts.reports["uid-zk-2"], mode=Mode.SILENT)
+    facts = replace(facts, reports={**facts.reports, "uid-zk-2": silent})
+    assert elections_of(facts, (ensemble,), ["uid-zk-0"]) == 0

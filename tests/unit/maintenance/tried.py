@@ -10,6 +10,59 @@ import sys
 from tests.unit.maintenance.rules import BEFORE, EVIDENCE, NODE, REPLY, RUN, Rule
 
 TRIED: dict[str, str] = {
+    "every gate is complete on srvr alone": (
+        "srvr the only word in the whitelist, no AdminServer (mntr, conf and ruok answered that they are not in the "
+        "whitelist): all nodes of three members in 60 s, the dwell of 10 s each time, with 3 evictions and one "
+        "election; the review had evidence for every gate."
+    ),
+    "evidence older than 2 s is unknown, and unknown is no": (
+        "A member's kubelet frozen, so that nobody reaches a member that serves: silent to us, the gate waits, no node "
+        "is cordoned, and 20 s after the thaw the run came to its end. On a machine with sixty processes for two "
+        "processors no member answered in time: for seven minutes nobody was evicted, though the budget allowed it."
+    ),
+    "voters come from the running configuration; one outside the cluster counts as not serving": (
+        "Three pods whose servers know a fourth, under a name that leads nowhere: 3 of 4 voters serve and none may be "
+        "lost; the budget allows 1, the gate is blocked (2 of 4 serve without it, majority is 3), no node is cordoned. "
+        "It did not say whom it missed: it names the host that has no pod here."
+    ),
+    "observers never count": (
+        "Three voters and an observer that has the highest id. With a voter frozen another voter has to wait (1 of 3 "
+        "serve without it) and the observer has not; with the observer frozen quorum is 3 of 3 as before. All four "
+        "nodes: 4 evictions and one election, and while the observer was away nothing was said of quorum. The budget "
+        "counts it like the voters. The paper run would have had it elected: corrected."
+    ),
+    "groups and weights are refused with the reason": (
+        "One group with weights 1, 1 and 2: the review refuses it with the reason while every member serves and the "
+        "budget allows 1; with --yes, too, nothing is changed."
+    ),
+    "quorum without it: the others are counted, so that a broken member costs nothing": (
+        "One of three frozen: another member's node was waited for, and not cordoned. The frozen one's own node was "
+        "drained at once: killed at the end of its grace, it served again 6 s after it was gone."
+    ),
+    "quorum: five or more voters keep one to spare": (
+        "Five members under a budget that allows 2. With one server frozen its pod stayed Ready, and the budget went "
+        "on allowing 2 for 18 s and more; the gate waited (3 of 5 serve without it, majority is 3 and 1 to spare) with "
+        "no node cordoned, and the run was done 10 s after the thaw. Two frozen: not with --spare 0 either. All "
+        "five nodes: 5 evictions and one election, and nobody moved twice."
+    ),
+    "quorum: one or two voters need --accept-outage": (
+        "Two members: refused in the review, with --yes too, and nothing changed. With --accept-outage a follower "
+        "moved: below majority for 4 to 9 s, and one election, for the leader steps down and is elected anew. The plan "
+        "had told of none: corrected."
+    ),
+    "landing: which nodes can take it, by the scheduler's required rules": (
+        "Seven nodes: two with other members, one tainted, one without CPU left, one cordoned, its own; the plan "
+        "named the seventh alone, with a reason for each other, and there it landed. With that one cordoned as well: "
+        "nowhere, and the scheduler's own words counted the same reasons."
+    ),
+    "landing: none, so it waits for the uncordon, said before": (
+        "Said in the review, by `zktui where` and in Hold; the pod was Pending (0/7 nodes are available), landed on "
+        "the node once that was uncordoned, and the run ended with it serving."
+    ),
+    "landing: two voters on one node with nowhere to go can't be drained": (
+        "Three without anti-affinity on the one node that was open: no-go, and nothing changed with --yes. With one "
+        "more node open it is a go: one after another they moved there, each back before the next, with one election."
+    ),
     "landing: a volume tied to this node": (
         "Volumes with node affinity: the plan says that the member can land nowhere else and waits for the uncordon, "
         "with one member fewer to lose meanwhile, and stays a go."
@@ -23,6 +76,21 @@ TRIED: dict[str, str] = {
         "Two ensembles of three in two namespaces on four shared nodes, both leaders found on one node at the end: 6 "
         "evictions and 2 elections for 6 members, with a Lease in each namespace; no node had to be cordoned ahead "
         "there, which takes more nodes than four."
+    ),
+    "leader last is a preference, made anew at each step, not a gate": (
+        "The leader was killed after the review had put its node last: the run took its node second and the new "
+        "leader's node last, with one election of its own."
+    ),
+    "other pods first, members last": (
+        "Another pod, whose budget never allows it, beside a member: the run waited for it, and the member stayed "
+        "untouched; with its budget gone it went first, and the member once it was gone. The review was a go without a "
+        "word on that budget: it warns now."
+    ),
+    "nodes still to be drained are cordoned ahead where there is room, seen and refusable": (
+        "Three members without anti-affinity on seven nodes: the two nodes still to come were cordoned before the "
+        "first, each was uncordoned at the end of its own turn, nobody moved twice. Aborted in the first Hold, it left "
+        "all three cordoned and named them, as `zktui where` did. With --no-cordon-ahead only the node at work is "
+        "cordoned, and the plan warns of where a member may land."
     ),
     "the first cordon comes only after the first gate has passed": (
         "With both ensembles' budgets closed, the empty node was done and no node with a member was cordoned; 0.2 s "
@@ -70,6 +138,16 @@ TRIED: dict[str, str] = {
         "A node's power was cut: it counts as Ready for 47 s more, then the review refuses with the offer. A wrong "
         "word does nothing. After “powered off” the pod was marked at once and deleted within 3 s, and its successor "
         "ran on another node 4 s after the taint."
+    ),
+    "deleted: nothing to uncordon, success; same name and new UID: never touched": (
+        "The node's object deleted in Hold: nothing to uncordon, and done. Deleted and made again under its name, "
+        "cordoned: done, and the new one stayed cordoned, without an annotation of ours. Deleted while another pod "
+        "left it: the member there was left alone, and served on. That node was called ours to hold, cordoned, and a "
+        "candidate for removal: corrected."
+    ),
+    "never uncordon what we did not cordon, and never after a failure": (
+        "A run that --timeout ended left its node cordoned, with its name and the lines to undo it; the next run over "
+        "that node left the cordon there as well."
     ),
     "in Hold an autoscaler's candidate: said, and its do-not-disrupt annotations put back afterwards": (
         "Both annotations set by the request that cordons; what scale-down-disabled had said before came back, the "
