@@ -17,8 +17,9 @@ TRIED: dict[str, str] = {
     ),
     "evidence older than 2 s is unknown, and unknown is no": (
         "A member's kubelet frozen, so that nobody reaches a member that serves: silent to us, the gate waits, no node "
-        "is cordoned, and 20 s after the thaw the run came to its end. On a machine with sixty processes for two "
-        "processors no member answered in time: for seven minutes nobody was evicted, though the budget allowed it."
+        "is cordoned, and the run came to its end 22 s after the thaw. The API server frozen for 8 s in Hold: nothing "
+        "was changed before it had been read again. With a load of 60 on two processors members answered too late: for "
+        "seven minutes nobody was evicted, though the budget had last allowed it."
     ),
     "voters come from the running configuration; one outside the cluster counts as not serving": (
         "Three pods whose servers know a fourth, under a name that leads nowhere: 3 of 4 voters serve and none may be "
@@ -29,7 +30,7 @@ TRIED: dict[str, str] = {
         "Three voters and an observer that has the highest id. With a voter frozen another voter has to wait (1 of 3 "
         "serve without it) and the observer has not; with the observer frozen quorum is 3 of 3 as before. All four "
         "nodes: 4 evictions and one election, and while the observer was away nothing was said of quorum. The budget "
-        "counts it like the voters. The paper run would have had it elected: corrected."
+        "counts it like the voters. The count of elections, read again with this, took it for a candidate: corrected."
     ),
     "groups and weights are refused with the reason": (
         "One group with weights 1, 1 and 2: the review refuses it with the reason while every member serves and the "
@@ -62,6 +63,11 @@ TRIED: dict[str, str] = {
     "landing: two voters on one node with nowhere to go can't be drained": (
         "Three without anti-affinity on the one node that was open: no-go, and nothing changed with --yes. With one "
         "more node open it is a go: one after another they moved there, each back before the next, with one election."
+    ),
+    "one typed override, the pod's name, for one gate and one step, recorded": (
+        "By keys, two members in one run that a changed template under OnDelete would upgrade: another word changed "
+        "nothing, the first one's name let that member go and no other; the second blocked again until its own name "
+        "was typed. Both stand in the journal with the gate's evidence."
     ),
     "landing: a volume tied to this node": (
         "Volumes with node affinity: the plan says that the member can land nowhere else and waits for the uncordon, "
@@ -152,6 +158,11 @@ TRIED: dict[str, str] = {
     "in Hold an autoscaler's candidate: said, and its do-not-disrupt annotations put back afterwards": (
         "Both annotations set by the request that cordons; what scale-down-disabled had said before came back, the "
         "other one went."
+    ),
+    "quitting leaves a run unattended, says so, and it can be resumed": (
+        "Left by q and w 2 s after an eviction: away within 2 s, with the node that stays cordoned and the way on. "
+        "`zktui where` told that its process was gone, who was not known to be back, and kubectl's lines; `zktui "
+        "resume` finished it without a second eviction."
     ),
     "takeover after expiry by the typed word": (
         "By another state folder after SIGKILL: not free before 40 s of silence, and not without the run's id."
