@@ -51,6 +51,10 @@ TRIED: dict[str, str] = {
         "moved: below majority for 4 to 9 s, and one election, for the leader steps down and is elected anew. The plan "
         "had told of none: corrected."
     ),
+    "return: data size against initLimit x tickTime": (
+        "27 MB under two ticks of half a second: the review tells the size and the limit, and stays a go. With its "
+        "volume the member was back 6 s after it was gone; a full snapshot was not tried."
+    ),
     "landing: which nodes can take it, by the scheduler's required rules": (
         "Seven nodes: two with other members, one tainted, one without CPU left, one cordoned, its own; the plan "
         "named the seventh alone, with a reason for each other, and there it landed. With that one cordoned as well: "
