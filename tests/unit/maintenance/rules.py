@@ -68,7 +68,12 @@ EVIDENCE = (
         f"{QUORUM}::test_a_voter_without_a_pod_counts_as_not_serving",
         f"{LIVE}::test_configuration_by_a_session_that_is_kept",
     ),
-    rule("observers never count", f"{GATES}::test_observers_never_count", f"{QUORUM}::test_observers_never_count"),
+    rule(
+        "observers never count",
+        f"{GATES}::test_observers_never_count",
+        f"{QUORUM}::test_observers_never_count",
+        f"{PAPER}::test_an_observer_is_never_elected",
+    ),
     rule(
         "groups and weights are refused with the reason",
         f"{GATES}::test_groups_are_refused",
@@ -116,6 +121,7 @@ BEFORE = (
         "quorum: one or two voters need --accept-outage",
         f"{GATES}::test_two_voters_need_an_accepted_outage",
         f"{PLAN}::test_an_accepted_outage_is_a_warning",
+        f"{PAPER}::test_of_two_voters_each_eviction_costs_an_election",
     ),
     rule(
         "return: no rolling update in progress",
@@ -204,7 +210,11 @@ BEFORE = (
         f"{PAPER}::test_with_several_ensembles_the_fewest_elections_follow",
         f"{PAPER}::test_of_equal_voters_the_one_with_the_highest_id_is_elected",
     ),
-    rule("other pods first, members last", f"{MACHINE}::test_others_go_first_and_members_last"),
+    rule(
+        "other pods first, members last",
+        f"{MACHINE}::test_others_go_first_and_members_last",
+        f"{PLAN}::test_another_pod_whose_budget_is_closed_is_told",
+    ),
     rule(
         "the first cordon comes only after the first gate has passed",
         f"{ENGINE}::test_a_blocked_gate_offers_the_uncordon_that_opens_it",
@@ -317,6 +327,7 @@ NODE = (
     rule(
         "deleted: nothing to uncordon, success; same name and new UID: never touched",
         f"{MACHINE}::test_a_deleted_node_is_nothing_to_uncordon_and_a_success",
+        f"{MACHINE}::test_a_node_deleted_while_it_is_drained_is_not_called_yours",
         f"{MACHINE}::test_a_node_replaced_under_its_name_is_never_touched",
         f"{MACHINE}::test_a_cordoned_node_under_the_old_name_is_not_uncordoned",
     ),
