@@ -152,8 +152,8 @@ TRIED: dict[str, str] = {
     "deleted: nothing to uncordon, success; same name and new UID: never touched": (
         "The node's object deleted in Hold: nothing to uncordon, and done. Deleted and made again under its name, "
         "cordoned: done, and the new one stayed cordoned, without an annotation of ours. Deleted while another pod "
-        "left it: the member there was left alone, and served on. That node was called ours to hold, cordoned, and a "
-        "candidate for removal: corrected."
+        "left it: the member there was left alone, and kept its pod. That node was called ours to hold, cordoned, and "
+        "a candidate for removal: corrected."
     ),
     "never uncordon what we did not cordon, and never after a failure": (
         "A run that --timeout ended left its node cordoned, with its name and the lines to undo it; the next run over "
