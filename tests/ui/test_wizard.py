@@ -738,6 +738,19 @@ async def test_an_override_asks_about_the_gate_that_was_on_screen(tmp_path: Path
         assert wizard.engine.commands == [Command(CommandKind.OVERRIDE, GateName.QUORUM, "zk-2")]
 
 
+async def test_an_override_says_what_may_follow_of_that_gate(tmp_path: Path) -> None:
+    async with opened(tmp_path, run="blocked-quorum") as wizard:
+        for gate, words in ((GateName.QUORUM, "may lose its quorum"), (GateName.BUDGET, "judges the budget itself")):
+            wizard.engine.become(states.blocked(gate))
+            await wizard.until(lambda gate=gate: f"{gate}" in screen_text(wizard.pilot))
+            await wizard.press("o")
+            await wizard.on(Confirm)
+            said = screen_text(wizard.pilot)
+            assert words in said and ("lose its quorum" in said) == (gate is GateName.QUORUM)
+            await wizard.press("escape")
+            await wizard.on(RunScreen)
+
+
 async def test_the_footer_follows_what_can_be_done(tmp_path: Path) -> None:
     async with opened(tmp_path, run="gates") as wizard:
         await wizard.until(lambda: "Pause" in wizard.keys)

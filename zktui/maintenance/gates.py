@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from zktui.core.disruption import Allowance, judge_eviction
 from zktui.core.kube import Lease, Pod, PodKey
 from zktui.core.quorum import Health, majority
+from zktui.core.text import count
 from zktui.core.zookeeper import Ensemble, Member, Mode
 from zktui.maintenance.facts import Facts, Reading
 from zktui.maintenance.landing import openings
@@ -172,9 +173,9 @@ def quorum_gate(facts: Facts, asked: Asked, pod: Pod, now: float) -> Gate:
         return Gate(name, Standing.BLOCKED, quorum.why, at, unblock="plain majority voters", final=True)
     voters = quorum.voters
     if voters in (1, 2) and asked.options.accept_outage:
-        return Gate(name, Standing.OK, f"{voters} voters: the outage until it is back is accepted", at)
+        return Gate(name, Standing.OK, f"{count(voters, 'voter')}: the outage until it is back is accepted", at)
     if voters in (1, 2):
-        why = f"{voters} voters: any eviction is an outage until the member is back (5 to 40 s as a rule)"
+        why = f"{count(voters, 'voter')}: any eviction is an outage until the member is back (5 to 40 s as a rule)"
         return Gate(name, Standing.BLOCKED, why, at, unblock="--accept-outage", action=override_for(pod, "accept it"))
     ids = {server.myid for server in config.voters} if config else set[int]()
     staying = [m for m in _staying(facts, asked.ensemble, pod) if m.myid in ids and m.report.serving(now)]

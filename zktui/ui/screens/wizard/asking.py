@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zktui.maintenance.model import Action, ActionKind, Gate, NodeStep, PodRun, Run
+from zktui.maintenance.model import Action, ActionKind, Gate, GateName, NodeStep, PodRun, Run
 from zktui.ui.screens.wizard.confirm import Confirm
 from zktui.ui.screens.wizard.words import listed
 from zktui.ui.text import Piece
@@ -38,12 +38,23 @@ def abort(run: Run) -> Confirm:
     return Confirm("Stop this run?", lines, "stop the run", "let it go on", danger=True)
 
 
+RISKS = {
+    GateName.BUDGET: "The API server judges the budget itself, and may refuse.",
+    GateName.QUORUM: "The ensemble may lose its quorum.",
+    GateName.RETURN: "It may not come back, or not as it was.",
+    GateName.LANDING: "It may have nowhere to run until the node is uncordoned, or come back without its data.",
+    GateName.SETTLED: "The member moved before may not serve yet: the ensemble may lose its quorum.",
+    GateName.ALONE: "Somebody else may take another member down meanwhile.",
+}
+"""What may follow when a gate is passed all the same."""
+
+
 def override(gate: Gate, pod: PodRun) -> Confirm:
     """One gate, one step, by the pod's typed name."""
     lines = [
         _line(f"{gate.name.value}: {gate.evidence}", Tone.STRONG),
         _line("This gate alone, for this one step. It is written to the journal."),
-        _line("! The ensemble may lose its quorum.", Tone.WAITING),
+        _line(f"! {RISKS[gate.name]}", Tone.WAITING),
     ]
     name = pod.pod.name
     return Confirm(f"Let {name} go all the same?", lines, "override", word=name, danger=True)
