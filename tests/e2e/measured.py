@@ -110,7 +110,8 @@ def tables(runs: Sequence[Run]) -> str:
                 )
                 cells = [_cell(figure, of) for figure in FIGURES]
                 lines.append(f"| {ways.SAID[way]} | {count} | " + " | ".join(cells) + " |")
-        lines += _ratio([run for run in mine if not run.failed])
+        whole = [run for run in mine if not run.failed]
+        lines += [*_ratio(whole), *_quiet(whole)]
     return "\n".join(lines) + "\n"
 
 
@@ -144,8 +145,8 @@ drained and given back once. Figures are the median of the runs, and in brackets
 python -m tests.e2e.measure --shape all --way all --runs 5
 ```
 
-on one machine with two cores, so compare lines, not machines: the two shapes at the same time, each on a cluster of its
-own, and with other work on the machine, which makes every time longer.
+on one machine with two cores, so compare the lines of one table, not machines: how busy it was with other work, which
+makes every time longer, is told below each table.
 
 A program that knows nothing of zktui judges each run from outside: ten times a second it asks every member for its
 `srvr`, and all the while an ordinary client (kazoo, its settings untouched) makes twenty znodes a second.
@@ -163,18 +164,19 @@ A program that knows nothing of zktui judges each run from outside: ten times a 
 
 
 def page(runs: Sequence[Run]) -> str:
-    return HEAD + tables(runs) + _quiet(runs)
+    return HEAD + tables(runs)
 
 
-def _quiet(runs: Sequence[Run]) -> str:
+def _quiet(runs: Sequence[Run]) -> list[str]:
     """How far the figures can be trusted."""
     if not runs:
-        return ""
-    busy, blind = (max(values) for values in ([run.busy for run in runs], [run.blind for run in runs]))
-    return (
-        f"\nBefore a run at most {busy:.0%} of the processors were in use, the idle cluster included; "
-        f"the judge never looked away for longer than {blind:.2f} s.\n"
-    )
+        return []
+    busy, blind = [run.busy for run in runs], max(run.blind for run in runs)
+    return [
+        "",
+        f"Before a run {statistics.median(busy):.0%} of the processors were in use, the idle cluster included, and "
+        f"{max(busy):.0%} at most; the judge never looked away for longer than {blind:.2f} s.",
+    ]
 
 
 if __name__ == "__main__":
