@@ -233,7 +233,7 @@ def test_a_living_run_is_nobody_elses(stage: Stage) -> None:
     whole(stage)
     follower = next(m for m in stage.status()["members"] if m["role"] == "follower")
     last = newest(stage.folder)
-    with maintaining(stage, follower["node"], "--hold", "20") as process:
+    with maintaining(stage, follower["node"], "--hold", "600") as process:
 
         def held() -> bool:
             run_id = newest(stage.folder)
