@@ -219,7 +219,7 @@ def _finish(turn: Turn) -> None:
         turn.tell(f"every node is done; who serves in {', '.join(unseen)} is looked at once more")
         return
     skipped = [node.name for node in turn.run.nodes if node.step is NodeStep.SKIPPED]
-    close(turn, RunStatus.DONE, f"{DONE} but {', '.join(skipped)}, skipped by the operator" if skipped else DONE)
+    close(turn, RunStatus.DONE, f"{DONE} but {', '.join(skipped)}, skipped" if skipped else DONE)
 
 
 def _stranger(turn: Turn) -> bool:

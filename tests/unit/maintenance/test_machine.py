@@ -139,6 +139,16 @@ def test_a_deleted_node_is_nothing_to_uncordon_and_a_success() -> None:
     assert played.said("node-1 was deleted: nothing to uncordon")
 
 
+def test_a_node_deleted_before_its_turn_is_nobodys_skip() -> None:
+    """It was told as skipped by the operator, who had skipped nothing."""
+    lost = once(in_step(NodeStep.HOLD), lambda s: s.lose_node("node-2", replaced=False))
+    played = stage(("node-4", "node-2"), lost).play()
+    assert played.state.run.status is RunStatus.DONE
+    assert played.said("node-2 was deleted: nothing to drain")
+    assert "every node of the plan but node-2, skipped." in played.state.run.message
+    assert "operator" not in played.state.run.message
+
+
 def test_a_node_deleted_while_it_is_drained_is_not_called_yours() -> None:
     """It was said to be cordoned and empty, and a candidate for removal, when it had been removed."""
     lost = once(lambda s: evicting(s, "web-1"), lambda s: s.lose_node("node-1", replaced=False))

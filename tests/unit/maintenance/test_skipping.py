@@ -63,7 +63,7 @@ def ended_well(made: Skipping) -> None:
     assert run.status is RunStatus.DONE, run.message
     assert not [n.name for n in made.world.nodes.values() if n.unschedulable]
     assert [n.step for n in run.nodes] == [NodeStep.SKIPPED, NodeStep.VERIFIED]
-    told = f"Done: every node of the plan but {run.nodes[0].name}, skipped by the operator. Nothing is left cordoned"
+    told = f"Done: every node of the plan but {run.nodes[0].name}, skipped. Nothing is left cordoned"
     assert run.message.startswith(told), run.message
     assert made.world.quorum() and len(made.world.members()) == 3
 
