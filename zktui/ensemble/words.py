@@ -5,8 +5,10 @@ Only `srvr` is open by default (`4lw.commands.whitelist`, ZooKeeper 3.5.3 and la
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -43,6 +45,8 @@ _LAST = {
 in `conf`. Silence after it ends the reply."""
 _QUIET = 0.2
 """Seconds of that silence."""
+_REST = 3.0
+"""Seconds in which the rest of a reply is read that nobody waits for."""
 
 
 class NoAnswer(Exception):
@@ -62,37 +66,83 @@ def ask(
 
     The server closes the connection after it. Through the API server that is not heard until a second later: when the
     pod's side has closed, containerd waits one second for the client's to close too (sandbox_portforward_linux.go),
-    and a port-forward has no way to close one direction. So a reply that is known to be whole is not waited upon.
+    and a port-forward has no way to close one direction. So a reply that is known to be whole is not waited upon, and
+    of one that may go on the rest is read in the background: a server whose client closes while it sends logs an error
+    with its stack trace (ServerCnxn.sendBufferSync).
 
     Raises DialError when the way to the port could not be had, and NoAnswer when the reply did not come or was cut.
     """
     deadline = time.monotonic() + timeout
-    with dialer.dial(pod, port, timeout) as sock:
-        parts: list[bytes] = []
-        size = 0
+    sock = dialer.dial(pod, port, timeout)
+    over = True
+    try:
+        sock.settimeout(_left(deadline))
+        sock.sendall(word.encode("ascii"))
+        text, over = _reply(sock, word, deadline, enough)
+    except TimeoutError:
+        raise NoAnswer(f"no answer in {timeout:g} s") from None
+    except _Cut as cut:
+        raise NoAnswer(f"only {cut.size} bytes of an answer in {timeout:g} s") from None
+    except DialError as error:  # a forwarded port: what the pod's side found comes with the reply
+        raise NoAnswer(_refused(str(error))) from error
+    except OSError as error:
+        raise NoAnswer(f"the connection was lost: {error.strerror or error}") from error
+    finally:
+        if over or not _read_out(sock):
+            sock.close()
+    return text
+
+
+class _Cut(Exception):
+    """The deadline came in the middle of a reply, after `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+def _reply(sock: socket.socket, word: str, deadline: float, enough: Callable[[str], bool] | None) -> tuple[str, bool]:
+    """What is wanted of a reply, and whether nothing can come behind it."""
+    parts: list[bytes] = []
+    size = 0
+    over = False
+    while not over and not _whole_reply(word, parts):
         try:
-            sock.settimeout(_left(deadline))
-            sock.sendall(word.encode("ascii"))
-            while not _whole_reply(word, parts):
-                part = _receive(sock, word, parts, deadline)
-                if not part:
-                    break
-                parts.append(part)
-                size += len(part)
-                if size > MAX_REPLY:
-                    raise NoAnswer(f"the answer to {word} does not end: this is not a ZooKeeper server")
-                if enough is not None and enough(lines := _lines(parts)):
-                    return lines
+            part = _receive(sock, word, parts, deadline)
         except TimeoutError:
-            what = f"only {size} bytes of an answer" if size else "no answer"
-            raise NoAnswer(f"{what} in {timeout:g} s") from None
-        except DialError as error:  # a forwarded port: what the pod's side found comes with the reply
-            raise NoAnswer(_refused(str(error))) from error
-        except OSError as error:
-            raise NoAnswer(f"the connection was lost: {error.strerror or error}") from error
-    if not parts:
+            if size:
+                raise _Cut(size) from None
+            raise
+        if part is None:
+            break
+        over = not part
+        parts.append(part)
+        size += len(part)
+        if size > MAX_REPLY:
+            raise NoAnswer(f"the answer to {word} does not end: this is not a ZooKeeper server")
+        if enough is not None and enough(lines := _lines(parts)):
+            return lines, False
+    if not size:
         raise NoAnswer("the connection was closed without an answer")
-    return b"".join(parts).decode("utf-8", "replace")
+    return b"".join(parts).decode("utf-8", "replace"), over or word not in _LAST
+
+
+def _read_out(sock: socket.socket) -> bool:
+    """Read in the background until the server closes, a few seconds at most, and close. False where no thread is."""
+
+    def read() -> None:
+        deadline = time.monotonic() + _REST
+        with sock, contextlib.suppress(OSError):
+            while True:
+                sock.settimeout(_left(deadline))
+                if not sock.recv(65536):
+                    return
+
+    try:
+        threading.Thread(target=read, name="zk-rest", daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _whole_reply(word: str, parts: list[bytes]) -> bool:
@@ -105,7 +155,8 @@ def _lines(parts: list[bytes]) -> str:
     return b"".join(parts).rpartition(b"\n")[0].decode("utf-8", "replace")
 
 
-def _receive(sock: socket.socket, word: str, parts: list[bytes], deadline: float) -> bytes:
+def _receive(sock: socket.socket, word: str, parts: list[bytes], deadline: float) -> bytes | None:
+    """The next part; empty at the end of the connection, None when it is silent after what may be the last line."""
     left = _left(deadline)
     # An end that was cut in two.
     quiet = _QUIET if word in _LAST and _LAST[word].search(b"".join(parts[-2:])) else left
@@ -114,7 +165,7 @@ def _receive(sock: socket.socket, word: str, parts: list[bytes], deadline: float
         return sock.recv(65536)
     except TimeoutError:
         if quiet < left:
-            return b""
+            return None
         raise
 
 

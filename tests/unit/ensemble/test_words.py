@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import time
 from collections.abc import Callable
@@ -254,6 +255,32 @@ def test_mntr_ends_once_all_that_is_wanted_has_come(scripted: Make, recorded: st
     told = ask(dialer, make_pod("zk-0").key, 2181, "mntr", 20, told_all)
     assert text.startswith(f"{told}\n")
     assert parse_mntr(told) == parse_mntr(text)
+
+
+@pytest.mark.parametrize("enough", [told_all, None])
+def test_a_server_can_say_all_of_a_reply_that_nobody_waits_for(
+    scripted: Make, enough: Callable[[str], bool] | None
+) -> None:
+    """A client that closes while a server sends makes it log an error with a stack trace, each time it is asked."""
+    text = reply("mntr-3.9.4-leader")
+    sent: queue.Queue[OSError | None] = queue.Queue()
+
+    def say_more(word: bytes, sock: socket.socket) -> bytes | None:
+        sock.sendall(text.encode())
+        time.sleep(0.5)  # by now the asker has what it wants
+        try:
+            for _ in range(8):
+                sock.sendall(text.encode())
+                time.sleep(0.02)  # a reset would be seen by the next part
+        except OSError as error:
+            sent.put(error)
+        else:
+            sent.put(None)
+        return None
+
+    dialer = LoopbackDialer({"zk-0": scripted(say_more).address})
+    assert parse_mntr(ask(dialer, make_pod("zk-0").key, 2181, "mntr", 20, enough)) == parse_mntr(text)
+    assert sent.get(timeout=10) is None
 
 
 def test_all_is_told_only_with_what_a_leader_alone_tells() -> None:
