@@ -13,6 +13,8 @@ from tests.e2e import gobuild, needs
 from tests.e2e.__main__ import build, say, up
 from tests.e2e.cluster import KWOK, REAL, Cluster
 from tests.e2e.needs import Part
+from tests.scenarios.api import Api
+from tests.scenarios.play import ready_pods
 from tests.scenarios.stage import Ended, Stage, eventually, run
 from zktui.demo.cluster import with_members
 
@@ -99,17 +101,28 @@ class RealStage(BuiltStage):
 
     def ready(self) -> Stage:
         """Wait until every member serves in one quorum. Fails with what the pods and their logs say."""
+        api = Api(self.kubeconfig)
         try:
+            # By the pods first: each look by zktui starts a program.
+            eventually(
+                "real members to be Ready", lambda: self._living() and ready_pods(api) == self.members, START_DEADLINE
+            )
             eventually("a quorum of real members", self._serving, START_DEADLINE, 1.0)
         except AssertionError as why:
             pods = self.kubectl("describe", "pods").out[-6000:]
             logs = self.kubectl("logs", "--selector", "app=zk", "--prefix", "--tail", "20").out
             raise AssertionError(f"{why}\n{self.zktui('status')}\n{pods}\n{logs}") from why
+        finally:
+            api.close()
         return self
 
-    def _serving(self) -> bool:
+    def _living(self) -> bool:
         if dead := self.cluster.dead():
             raise AssertionError(f"ended by itself: {dead}")
+        return True
+
+    def _serving(self) -> bool:
+        self._living()
         ended = self.zktui("status", "-o", "json")
         if ended.code != 0:
             return False

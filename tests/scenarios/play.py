@@ -58,7 +58,7 @@ def _well(stage: Stage, deadline: float) -> Any:
     """By the pods first: asking the API server costs little, while each look by zktui starts a program."""
     api = Api(stage.kubeconfig)
     try:
-        eventually("three Ready members", lambda: _ready_pods(api) == 3, deadline)
+        eventually("three Ready members", lambda: ready_pods(api) == 3, deadline)
     finally:
         api.close()
 
@@ -74,7 +74,8 @@ def _well(stage: Stage, deadline: float) -> Any:
     return eventually("three serving members", look, deadline, 0.5)
 
 
-def _ready_pods(api: Api) -> int:
+def ready_pods(api: Api) -> int:
+    """How many members' pods are Ready."""
     reply = api.send("GET", f"{PODS}?labelSelector=app%3Dzk")
     pods = reply.body["items"] if reply.code == 200 else ()
     return sum(
