@@ -36,7 +36,7 @@ ifeq ($(NODES),kwok)
 	@ZKTUI_NODES=kwok ZKTUI_CLUSTER=kwok $(PY) -m pytest $(ARGS) tests/e2e tests/scenarios/test_budgets.py
 else
 	@$(PY) -m tests.e2e build || [ $$? = 75 ]
-	@ZKTUI_CLUSTER=real $(PY) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS) tests/e2e tests/scenarios
+	@ZKTUI_CLUSTER=real $(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS) tests/e2e tests/scenarios
 endif
 
 vectors: $(VENV)/.dev ## record anew what a real API server answers (ARGS='leases cordons' only these, ARGS=--check compares)

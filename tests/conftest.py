@@ -15,10 +15,10 @@ BY_CHOICE = ("not on the embedded cluster: ", "NODES=kwok: ")
 """How the reason of a skip begins that says nothing about the machine."""
 
 LONG = (
-    *("test_resume", "test_takeover", "test_tutorial_process", "test_drain", "test_tutorial_drills", "parity-2"),
-    *("test_tutorial_deploy", "parity-1", "test_rollout", "test_proof", "test_tutorial_keys", "test_by_hand"),
-    *("test_measure", "test_checks_pane", "test_vectors", "test_harness", "test_roles", "test_plan", "test_trouble"),
-    *("test_judge", "test_lost_answers"),
+    *("test_resume", "test_tutorial_process", "parity-2", "parity-1", "test_tutorial_drills", "test_tutorial_deploy"),
+    *("test_drain", "test_takeover", "test_tutorial_keys", "test_proof", "test_harness", "test_check"),
+    *("test_tutorial_beside", "test_tutorial_nodes", "test_roles", "test_tutorial_sanity", "test_trouble"),
+    *("test_rollout", "test_vectors", "test_measure", "test_plan", "test_by_hand", "test_checks_pane", "test_budgets"),
 )
 """Groups that take minutes on the real cluster. They begin first, so that none is left in the end to one worker, with
 the others idle."""

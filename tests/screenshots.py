@@ -174,7 +174,12 @@ async def maintain(shots: Photographer, connection: Connection, leader: Any) -> 
     await shots.press("escape")
     await shots.see("Ensemble zk")
     await shots.press("2", "z")
-    await shots.see("follow", "Peer state changed: following - broadcast")
+    await shots.see("follow", "quorum 3/3")
+    await shots.press("slash")
+    await shots.pilot.press(*"state")
+    await shots.press("enter")
+    # By the filter: what a busy demo says after it would have scrolled it away.
+    await shots.see("/state", "Peer state changed: following - broadcast")
     shots.shoot("logs")
 
 
@@ -184,11 +189,13 @@ async def held(shots: Photographer, connection: Connection, node: str) -> None:
     await shots.see("Which nodes?")
     await cursor_to(shots, lambda line: line.startswith(f"▸ {node} "))
     await shots.press("space", "enter")
-    await shots.see("READY", "election")
+    await shots.see("READY", "LANDS ON")
+    shots.shoot("small-review")
     await shots.press("s")
     await shots.see("Drain")
     await shots.press("y")
     await shots.see("YOURS")
+    shots.shoot("small-hold")
     await shots.press("n")
     await shots.see("for whoever finds this run")
     await shots.pilot.press(*"swapping", "space", *"the", "space", *"disk")
@@ -275,7 +282,7 @@ def main() -> int:
                 asyncio.run(session(stage, path, lambda shots, to: maintain(shots, to, leader), SIZE))
             if not wanted or "unfinished" in wanted:
                 node = stage.member("follower")["node"]
-                hold = session(stage, path, lambda shots, to: held(shots, to, node), SIZE, leaves=True)
+                hold = session(stage, path, lambda shots, to: held(shots, to, node), SMALL, leaves=True)
                 asyncio.run(hold)
                 again = session(stage, path, lambda shots, to: found(shots, to, node), SIZE, first=("UNATTENDED",))
                 asyncio.run(again)

@@ -14,6 +14,9 @@ from typing import Any, cast
 
 PATIENCE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
+LIGHT = {"GOGC": "400"}
+"""For all that is written in Go: a fifth less of the processors for an idle cluster, for memory, of which there is
+enough: several clusters share two cores here."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Ledger:
         with (logs / f"{name}.log").open("ab") as output:
             process = subprocess.Popen(
                 [str(word) for word in command],
-                env=dict(os.environ) | dict(environment or {}),
+                env=LIGHT | dict(os.environ) | dict(environment or {}),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.e2e import gobuild
+from tests.scenarios import nursery
 from tests.scenarios.guard import Guard
 
 T = TypeVar("T")
@@ -104,8 +105,11 @@ class Stage:
         }
 
     def zktui(self, *arguments: str, timeout: float = 240.0, **environment: str) -> Ended:
-        """Run the program itself, as a user would."""
-        return run([sys.executable, "-m", "zktui", *arguments], {**self.environment(), **environment}, timeout=timeout)
+        """Run the program itself, as a user would; what can be alike without a start of Python, without one."""
+        whole = {**self.environment(), **environment}
+        if nursery.alike(whole):
+            return Ended(*nursery.command(arguments, whole, timeout))
+        return run([sys.executable, "-m", "zktui", *arguments], whole, timeout=timeout)
 
     def kubectl(self, *arguments: str, timeout: float = 60.0) -> Ended:
         return run(["kubectl", *arguments], self.environment(), timeout=timeout)

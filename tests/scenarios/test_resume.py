@@ -202,7 +202,7 @@ def test_ended_instead_of_resumed(stage: Stage, api: Api) -> None:
     whole(stage)
 
 
-@pytest.mark.timeout(300)  # a lease is watched for its whole duration before it counts as expired
+@pytest.mark.timeout(420)  # a lease is watched for its whole duration before it counts as expired
 def test_taken_over_from_another_state_folder_by_the_typed_word(stage: Stage, znodes: Znodes) -> None:
     """Another machine has no journal of it: only the lease's own silence tells, and a person who types."""
     before = whole(stage)
