@@ -12,6 +12,9 @@ from zktui.maintenance.state import Turn
 def obey(turn: Turn, command: Command) -> None:
     """Follow a command, or say in the run's message why it can't be followed."""
     if turn.state.closing is not None:
+        if command.kind is CommandKind.ABORT:
+            # It ends already, and may wait for its lease to be given up: whoever wants that is heard all the same.
+            turn.set_run(aborting=True)
         return
     match command.kind:
         case CommandKind.PAUSE:

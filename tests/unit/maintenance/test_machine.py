@@ -393,6 +393,21 @@ def test_a_command_is_acknowledged_in_the_very_state_whatever_is_under_way(kind:
         assert seen == [True]
 
 
+def test_an_abort_is_heard_while_a_run_ends_already_and_changes_nothing() -> None:
+    heard: list[bool] = []
+
+    def when(s: Stage) -> None:
+        if s.state.closing is not None and not s.state.run.status.ended:
+            s.order(CommandKind.ABORT)
+            heard.append(s.state.run.aborting)
+
+    made = stage(("node-1",), when)
+    made.play()
+    assert heard and all(heard)
+    assert made.state.run.status is RunStatus.DONE
+    assert not made.said("the operator aborts")
+
+
 def test_a_cordoned_node_under_the_old_name_is_not_uncordoned() -> None:
     def replace_it(s: Stage) -> None:
         s.lose_node("node-1", replaced=True)
