@@ -29,16 +29,18 @@ def command(arguments: Sequence[str], environment: Mapping[str, str], timeout: f
     """Exit code, output and errors of one command. Raises subprocess.TimeoutExpired, once it has been killed."""
     with TemporaryDirectory(prefix="zktui-command-") as name:
         folder = Path(name)
-        process = _nursery().Process(target=_live, args=(tuple(arguments), dict(environment), folder))
+        process = _nursery().Process(target=_live, args=(tuple(arguments), dict(environment), folder), daemon=True)
         process.start()
-        process.join(timeout)
         try:
+            process.join(timeout)
             if process.exitcode is None:
-                process.kill()
-                process.join()
                 raise subprocess.TimeoutExpired(["zktui", *arguments], timeout)
             return process.exitcode, (folder / "out").read_text(), (folder / "err").read_text()
         finally:
+            # Also when the tests are broken off: no command outlives them.
+            if process.exitcode is None:
+                process.kill()
+                process.join()
             process.close()
 
 
