@@ -139,8 +139,7 @@ def _another_template(stage: Stage, api: Api, space: str) -> None:
     after = uids(api, space)
     assert not set(before.values()) & set(after.values())
     found = api.get(f"/apis/apps/v1/namespaces/{space}/statefulsets/zk")
-    rolling: dict[str, int] = found["spec"]["updateStrategy"].get("rollingUpdate") or {}
-    assert rolling.get("partition", 0) == 0
+    assert found["spec"]["updateStrategy"] == {"type": "RollingUpdate"}, "as the manifest has it"
     assert "zktui/partition" not in found["metadata"].get("annotations", {})
 
 

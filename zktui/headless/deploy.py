@@ -33,7 +33,7 @@ from zktui.maintenance.model import JsonValue
 from zktui.session import Session
 from zktui.workload.deploying import Outcome, Verdict, apply, as_json, preview
 from zktui.workload.manifest import Wanted, as_yaml, manifest
-from zktui.workload.partition import held_at, original_partition, replicas_of
+from zktui.workload.partition import holding
 from zktui.workload.reading import Reading, obstacles, read_steady
 from zktui.workload.rolling import STATEFULSETS
 from zktui.workload.watching import hindrances, is_whole, until_whole
@@ -206,7 +206,7 @@ async def _hold(session: Session, wanted: Wanted) -> None:
     by_hand = (await named(session, wanted.name)).statefulset.update_strategy == "OnDelete"
     if by_hand:
         return
-    held = held_at(replicas_of(found.value), original_partition(found.value))
+    held = holding(found.value)
     reply = await objects.patch(STATEFULSETS, namespace, wanted.name, held)
     if not isinstance(reply, Answer):
         why = reply.message if isinstance(reply, Refused) else reply.why

@@ -33,7 +33,7 @@ from zktui.maintenance.model import JsonValue
 from zktui.session import Session
 from zktui.workload.differences import differences
 from zktui.workload.manifest import as_yaml
-from zktui.workload.partition import held_at, is_held, original_partition, partition_of, replicas_of
+from zktui.workload.partition import holding, is_held, partition_of, replicas_of
 from zktui.workload.reading import Obstacle, Reading, obstacles, read, read_steady
 from zktui.workload.resources import Wish, container_of, objection, patch
 from zktui.workload.revisions import Revision, chosen, history
@@ -329,7 +329,7 @@ async def _pause(session: Session, ensemble: Ensemble, request: Request) -> int:
     if partition_of(found) >= replicas:
         say(f"It is held already, at partition {partition_of(found)}: nothing was changed.")
         return EXIT_DONE
-    body = held_at(replicas, original_partition(found))
+    body = holding(found)
     reply = await asyncio.shield(ports_of(session).objects.patch(STATEFULSETS, ensemble.namespace, ensemble.name, body))
     if not isinstance(reply, Answer):
         warn(

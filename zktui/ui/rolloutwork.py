@@ -17,7 +17,7 @@ from zktui.ui.theme import Tone
 from zktui.ui.widgets.page import Row, row
 from zktui.ui.works import Ending, Prepared, Tell
 from zktui.workload.differences import differences
-from zktui.workload.partition import held_at, is_held, original_partition, partition_of, replicas_of
+from zktui.workload.partition import holding, is_held, partition_of, replicas_of
 from zktui.workload.reading import Ports, Reading, obstacles, read_steady
 from zktui.workload.resources import Wish, container_of, objection, patch
 from zktui.workload.revisions import Revision, chosen, history
@@ -119,7 +119,7 @@ class Rollout:
             case Verb.HOLD:
                 held = partition_of(document) >= replicas_of(document)
                 nothing = "nothing is replaced by itself under OnDelete" if by_hand else "it is held already"
-                self._change = held_at(replicas_of(document), original_partition(document))
+                self._change = holding(document)
                 return [
                     _line("No member is replaced by an update until it goes on.")
                 ], nothing if by_hand or held else ""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from zktui.core.documents import Document, mapping, number, text
+from zktui.core.documents import Document, child, mapping, number, text
 
 HELD_ANNOTATION = "zktui/partition"
-"""On a StatefulSet whose update is held: the partition that it had before."""
+"""On a StatefulSet whose update is held: the partition that it had before, or `NONE`."""
+
+NONE = "none"
+"""It had no `rollingUpdate` at all: the server fills a partition in only where there is one, or no strategy's type.
+
+`kubectl rollout status` speaks of a partitioned roll out wherever it finds one, be it 0.
+"""
 
 
 def replicas_of(document: Document) -> int:
@@ -25,18 +31,45 @@ def is_held(document: Document) -> bool:
 def original_partition(document: Document) -> int:
     """The partition that is its own: what it was before zktui held the update."""
     kept = text(document, "metadata", "annotations", HELD_ANNOTATION)
-    return int(kept) if kept.isdecimal() else partition_of(document)
+    return 0 if kept == NONE else int(kept) if kept.isdecimal() else partition_of(document)
 
 
-def held_at(partition: int, original: int | None) -> Document:
-    """A patch that keeps members below this place as they are; `original` is noted down, None leaves the note."""
-    note = {} if original is None else {"metadata": {"annotations": {HELD_ANNOTATION: str(original)}}}
-    return {**note, "spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}}}
+def partitioned(partition: int) -> Document:
+    """A patch that keeps members below this place as they are."""
+    return {"spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}}}
 
 
-def released(original: int) -> Document:
-    strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": original}}
+def holding(document: Document) -> Document:
+    """A patch that keeps every member as it is, and notes down what was there before, if that is not noted already."""
+    if is_held(document):
+        note = text(document, "metadata", "annotations", HELD_ANNOTATION)
+    else:
+        bare = not mapping(document, "spec", "updateStrategy", "rollingUpdate")
+        note = NONE if bare else str(partition_of(document))
+    return {"metadata": {"annotations": {HELD_ANNOTATION: note}}, **partitioned(replicas_of(document))}
+
+
+def released(document: Document) -> Document:
+    """A patch that puts back what was there before it was held; what others set beside the partition stays."""
+    rolling: Document | None = {"partition": original_partition(document)}
+    if text(document, "metadata", "annotations", HELD_ANNOTATION) == NONE:
+        others = mapping(document, "spec", "updateStrategy", "rollingUpdate").keys() - {"partition"}
+        rolling = {"partition": None} if others else None
+    strategy = {"type": "RollingUpdate", "rollingUpdate": rolling}
     return {"metadata": {"annotations": {HELD_ANNOTATION: None}}, "spec": {"updateStrategy": strategy}}
+
+
+def carried_out(patch: Document, before: Document, now: Document) -> bool:
+    """Whether `now` shows that this patch of the partition was carried out on `before`.
+
+    A template that it changes shows by the generation, which the server counts up with each change of the spec.
+    """
+    if not mapping(patch, "spec", "updateStrategy") or partition_of(now) != partition_of(patch):
+        return False
+    notes = mapping(patch, "metadata", "annotations")
+    noted = all(child(now, "metadata", "annotations", key) == value for key, value in notes.items())
+    changed = (number(now, "metadata", "generation") or 0) > (number(before, "metadata", "generation") or 0)
+    return noted and (changed or not mapping(patch, "spec", "template"))
 
 
 def merged(one: Document, other: Document) -> Document:

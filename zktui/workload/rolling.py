@@ -12,11 +12,19 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from zktui.core.documents import Document, child, number, text
+from zktui.core.documents import Document, number, text
 from zktui.core.ports import Answer, Refused, Where
 from zktui.core.text import count
 from zktui.core.zookeeper import Ensemble, Member, ordinal
-from zktui.workload.partition import held_at, merged, original_partition, partition_of, released, replicas_of
+from zktui.workload.partition import (
+    carried_out,
+    holding,
+    merged,
+    original_partition,
+    partitioned,
+    released,
+    replicas_of,
+)
 from zktui.workload.reading import Ports, Reading, read
 
 STATEFULSETS = Where("/apis/apps/v1", "statefulsets")
@@ -98,6 +106,8 @@ class Rolling:
         self._dwell = ensemble.dwell if dwell is None else dwell
         self._stopped = False
         self._held: int | None = None
+        self._document: Document = {}
+        """The StatefulSet as the server told it last: in the answer to a patch, too."""
         self._seen = _Seen()
         self._replaced: list[str] = []
 
@@ -136,13 +146,14 @@ class Rolling:
             raise _Ended(
                 Status.FAILED, f"StatefulSet {ensemble.name} could not be read: {_why(found)}. It is as it was"
             )
+        self._document = found.value
         by_hand = text(found.value, "spec", "updateStrategy", "type") == "OnDelete"
         kept = original_partition(found.value)
         if by_hand:
             if change:
                 await self._patch(change)
         else:
-            await self._patch(merged(change, held_at(replicas_of(found.value), kept)))
+            await self._patch(merged(change, holding(found.value)))
             self._held = replicas_of(found.value)
         reading = await self._observed()
         start = number(found.value, "spec", "ordinals", "start") or 0
@@ -153,7 +164,7 @@ class Rolling:
         while wanted := targets(await self._look(), start + floor):
             await self._replace(wanted, start, by_hand=by_hand)
         if not by_hand:
-            await self._patch(released(kept))
+            await self._patch(released(self._document))
         names = count(len(self._replaced), "member was replaced", "members were replaced")
         return f"{names}." if self._replaced else "No member had to be replaced."
 
@@ -174,7 +185,7 @@ class Rolling:
             await self._evict(name)
         else:
             self._held = ordinal(name) - start
-            await self._patch(held_at(self._held, None))
+            await self._patch(partitioned(self._held))
         await self._until(f"{name} to be back", lambda r: back(r, name, uid))
         await self._caught_up(name)
         await self._steady(name)
@@ -280,16 +291,15 @@ class Rolling:
         ensemble, objects = self._ensemble, self._ports.objects
         body = merged(patch, {"metadata": {"uid": ensemble.statefulset.uid}})
         reply = await objects.patch(STATEFULSETS, ensemble.namespace, ensemble.name, body)
-        if isinstance(reply, Answer):
-            return
         if isinstance(reply, Refused):
-            status = Status.FAILED
-            raise _Ended(status, f"The change was refused: {reply.message}", forbidden=reply.forbidden)
-        found = await objects.read(STATEFULSETS, ensemble.namespace, ensemble.name)
-        wanted = child(patch, "spec", "updateStrategy", "rollingUpdate", "partition")
-        is_there = isinstance(found, Answer) and partition_of(found.value) == wanted
-        if wanted is None or not is_there:
-            raise _Ended(Status.FAILED, f"Whether the change was carried out is not known: {reply.why}")
+            raise _Ended(Status.FAILED, f"The change was refused: {reply.message}", forbidden=reply.forbidden)
+        found = reply
+        if not isinstance(reply, Answer):
+            found = await objects.read(STATEFULSETS, ensemble.namespace, ensemble.name)
+            if not isinstance(found, Answer) or not carried_out(patch, self._document, found.value):
+                raise _Ended(Status.FAILED, f"Whether the change was carried out is not known: {reply.why}")
+        if isinstance(found, Answer):
+            self._document = found.value
 
 
 # -- rules, each alone ---------------------------------------------------------------------------------

@@ -89,6 +89,36 @@ async def test_a_partition_of_its_own_stays() -> None:
     assert (world.partitions, world.partition) == ([3, 2, 2], 2)
 
 
+async def test_where_there_was_no_partition_there_is_none_in_the_end() -> None:
+    """`kubectl rollout status` would speak of a partitioned roll out ever after, be the partition 0."""
+    world = World(partition=None)
+    end, _ = await roll(world)
+    assert (end.status, end.replaced) == (Status.DONE, ("zk-2", "zk-1", "zk-0"))
+    assert world.patches[0]["metadata"]["annotations"] == {HELD_ANNOTATION: "none"}
+    assert (world.partitions, world.annotations) == ([3, 2, 1, 0, None], {})
+
+
+async def test_what_was_held_without_a_partition_is_put_back_by_who_takes_it_up() -> None:
+    world = World(partition=2, annotations={HELD_ANNOTATION: "none"}, newest=NEW)
+    world.servers["zk-2"].revision = NEW
+    end, _ = await roll(world, None)
+    assert (end.status, end.replaced) == (Status.DONE, ("zk-1", "zk-0"))
+    assert world.patches[0]["metadata"]["annotations"] == {HELD_ANNOTATION: "none"}
+    assert (world.partition, world.annotations) == (None, {})
+
+
+async def test_what_somebody_sets_beside_the_partition_meanwhile_stays() -> None:
+    world = World(partition=None)
+    world.hooks.append(lambda w: w.beside.update(maxUnavailable=1) if w.partition == 1 else None)
+    end, _ = await roll(world)
+    assert (end.status, world.beside, world.partition, world.annotations) == (
+        Status.DONE,
+        {"maxUnavailable": 1},
+        0,
+        {},
+    )
+
+
 async def test_what_is_held_is_taken_up_where_it_was() -> None:
     world = World(partition=2, annotations={HELD_ANNOTATION: "0"}, newest=NEW)
     world.servers["zk-2"].revision = NEW
@@ -150,6 +180,29 @@ async def test_a_lost_answer_is_settled_by_reading(carried_out: bool) -> None:
     else:
         assert (end.status, world.patches) == (Status.FAILED, [])
         assert "not known" in end.message
+
+
+async def test_a_lost_change_of_what_is_held_already_lets_nobody_go() -> None:
+    """Partition and note read the same with it and without it; the generation tells."""
+    lost = [Unanswered("cut", 0.0)]
+    world = World(partition=3, annotations={HELD_ANNOTATION: "0"}, newest=NEW, on_patch=[*lost], carried_out=False)
+    end, _ = await roll(world)
+    assert (end.status, world.patches, world.partition) == (Status.FAILED, [], 3)
+    assert "not known" in end.message
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_a_lost_release_is_settled_by_the_note(carried_out: bool) -> None:
+    world = World(partition=0)
+
+    def last(w: World) -> None:
+        if w.born == ["zk-2", "zk-1", "zk-0"] and not w.on_patch:
+            w.on_patch, w.carried_out = [Unanswered("cut", 0.0)], carried_out
+
+    world.hooks.append(last)
+    end, _ = await roll(world)
+    assert end.status is (Status.DONE if carried_out else Status.FAILED)
+    assert (HELD_ANNOTATION in world.annotations) is not carried_out
 
 
 async def test_a_refused_change_changes_nothing() -> None:

@@ -33,13 +33,16 @@ class World:
     """`strategy` and `partition` are the StatefulSet's; `patches` what it was sent, in order."""
 
     strategy: str = "RollingUpdate"
-    partition: int = 0
+    partition: int | None = 0
+    """None: its strategy has no `rollingUpdate`."""
     leader: str = "zk-2"
     epoch: int = 1
     time: float = 1000.0
     generation: int = 1
     newest: str = OLD
     annotations: dict[str, str] = field(default_factory=dict[str, str])
+    beside: dict[str, int] = field(default_factory=dict[str, int])
+    """What else the strategy's `rollingUpdate` has."""
     patches: list[Any] = field(default_factory=list[Any])
     evicted: list[str] = field(default_factory=list[str])
     born: list[str] = field(default_factory=list[str])
@@ -81,7 +84,7 @@ class World:
         if self.strategy == "RollingUpdate" and all(self.serves(name) for name in self.servers):
             for number in (2, 1, 0):
                 server = self.servers[f"zk-{number}"]
-                if server.revision != self.newest and number >= self.partition:
+                if server.revision != self.newest and number >= (self.partition or 0):
                     server.dying_at = self.time
                     break
 
@@ -101,7 +104,7 @@ class World:
             updated_replicas=updated,
             ready_replicas=3,
             update_strategy=self.strategy,
-            partition=self.partition,
+            partition=self.partition or 0,
         )
 
     def pods(self) -> tuple[Pod, ...]:
@@ -113,9 +116,11 @@ class World:
         return tuple(made)
 
     def document(self) -> Document:
-        rolling = {"partition": self.partition} if self.strategy == "RollingUpdate" else {}
-        spec = {"replicas": 3, "updateStrategy": {"type": self.strategy, "rollingUpdate": rolling}}
-        return {"metadata": {"name": "zk", "annotations": {**self.annotations}}, "spec": spec}
+        has = self.strategy == "RollingUpdate" and self.partition is not None
+        rolling = {"rollingUpdate": {"partition": self.partition, **self.beside}} if has else {}
+        spec = {"replicas": 3, "updateStrategy": {"type": self.strategy, **rolling}}
+        metadata = {"name": "zk", "generation": self.generation, "annotations": {**self.annotations}}
+        return {"metadata": metadata, "spec": spec}
 
     def change(self, patch: Any) -> None:
         self.patches.append(copy.deepcopy(patch))
@@ -126,16 +131,20 @@ class World:
                 self.annotations[key] = value
         spec = patch.get("spec", {})
         if "updateStrategy" in spec:
-            self.partition = spec["updateStrategy"]["rollingUpdate"]["partition"]
+            rolling = spec["updateStrategy"]["rollingUpdate"]
+            if rolling is None:
+                self.partition, self.beside = None, {}
+            else:  # the server fills in 0 where there is a rollingUpdate without one
+                self.partition = rolling["partition"] or 0
         if "template" in spec:
             self.newest = NEW
             self.generation += 1
 
     @property
-    def partitions(self) -> list[int]:
-        """What the partition was set to, in order."""
-        found = [p["spec"]["updateStrategy"]["rollingUpdate"]["partition"] for p in self.patches if "spec" in p]
-        return cast("list[int]", found)
+    def partitions(self) -> list[int | None]:
+        """What the partition was set to, in order; None: `rollingUpdate` was taken away."""
+        found = [p["spec"]["updateStrategy"]["rollingUpdate"] for p in self.patches if "spec" in p]
+        return cast("list[int | None]", [rolling["partition"] if rolling else None for rolling in found])
 
     def ensemble(self) -> Ensemble:
         return Ensemble(self.sts(), "zookeeper")
