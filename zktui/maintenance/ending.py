@@ -68,8 +68,10 @@ def words_left_behind(run: Run) -> str:
 
 def _not_back(run: Run) -> str:
     away = (PodStep.EVICT, PodStep.LEAVING, PodStep.GONE, PodStep.PLACED, PodStep.WAITS)
-    pods = [p.pod.name for n in run.nodes for p in n.pods if p.member and p.step in away]
-    return f" Not back yet: {', '.join(pods)}." if pods else ""
+    pods = [p for n in run.nodes for p in n.pods if p.member and p.step in away]
+    # One that is placed may serve already, only not for the dwell: its note tells.
+    words = [f"{p.pod.name} ({p.note})" if p.step is PodStep.PLACED and p.note else p.pod.name for p in pods]
+    return f" Not back yet: {', '.join(words)}." if words else ""
 
 
 def wind_up(turn: Turn) -> None:

@@ -326,6 +326,18 @@ async def test_ended_instead_it_names_what_is_left_until_somebody_undoes_it(tmp_
     assert await table.finish(desk.unfinished()) == (), "what somebody has undone by hand is over"
 
 
+async def test_ended_while_a_member_serves_but_not_for_long_it_says_so(tmp_path: Path) -> None:
+    table = table_of(tmp_path)
+    await killed(table, NodeStep.DRAINED)
+    await table.finish(table.clock.sleep(60.0))
+    desk = another_desk(table, tmp_path)
+    await table.finish(desk.abandon(await only(table, desk)))
+    assert desk.task is not None
+    run = await table.finish(desk.task)
+    away = next(p for p in run.nodes[0].pods if p.member)
+    assert f"Not back yet: {away.pod.name} (serves for 0 s of 2 s)." in run.message, run.message
+
+
 async def test_a_failed_run_goes_on_once_its_cause_is_gone(tmp_path: Path) -> None:
     table = table_of(tmp_path)
 
