@@ -46,7 +46,7 @@ async def test_the_template_is_held_by_the_very_patch_that_changes_it() -> None:
 
 async def test_each_waits_for_the_one_before_to_have_served_for_the_dwell() -> None:
     world = World()
-    at: dict[int, float] = {}
+    at: dict[int | None, float] = {}
     world.hooks.append(lambda w: at.setdefault(w.partition, w.time))
     await roll(world, dwell=20.0)
     assert at[1] - at[2] >= 20.0 + 7.0
