@@ -214,6 +214,25 @@ async def deployed(wire: Wire) -> None:
         await wire.ask(f"{plural} {obj['metadata']['name']}", "POST", path, obj)
 
 
+async def strategies(wire: Wire) -> None:
+    """What the server fills into a StatefulSet's update strategy, and what is left when a part is taken away."""
+    sets = wire.group("apps", "statefulsets")
+    await wire.ask("none", "POST", sets, stateful_set())
+    await wire.do("DELETE", f"{sets}/zk")
+    await wire.ask("a type alone", "POST", sets, stateful_set(updateStrategy={"type": "RollingUpdate"}))
+
+    async def patch(said: str, rolling: Object | None) -> None:
+        body = {"spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}}}
+        await wire.ask(said, "PATCH", f"{sets}/zk", body, headers={"Content-Type": STRATEGIC})
+
+    await patch("a partition", {"partition": 3})
+    await patch("no partition", {"partition": None})
+    await patch("nothing beside the type", None)
+    await patch("two unavailable", {"maxUnavailable": 2})
+    by_hand = {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}
+    await wire.ask("by hand", "PATCH", f"{sets}/zk", by_hand, headers={"Content-Type": STRATEGIC})
+
+
 async def public(wire: Wire) -> None:
     """What a client asks before it knows anything."""
     await wire.ask("ready", "GET", "/readyz")
@@ -233,5 +252,6 @@ CASES: dict[str, Case] = {
     "malformed": malformed,
     "terminating-namespace": terminating_namespace,
     "warned": warned,
+    "strategies": strategies,
     "public": public,
 }

@@ -141,11 +141,11 @@ def _stateful_set(obj: Object) -> None:
         replicas=1,
         podManagementPolicy="OrderedReady",
         revisionHistoryLimit=10,
-        updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+        updateStrategy={"type": "RollingUpdate", "rollingUpdate": {}},
         persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
     )
     if spec["updateStrategy"].get("rollingUpdate") is not None:
-        _set(spec["updateStrategy"]["rollingUpdate"], partition=0)
+        _set(spec["updateStrategy"]["rollingUpdate"], maxUnavailable=1, partition=0)
     _template(spec)
     for claim in children(spec, "volumeClaimTemplates"):
         _set(claim, apiVersion="v1", kind="PersistentVolumeClaim")

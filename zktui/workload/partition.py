@@ -13,6 +13,9 @@ NONE = "none"
 `kubectl rollout status` speaks of a partitioned roll out wherever it finds one, be it 0.
 """
 
+FILLED_IN: Document = {"maxUnavailable": 1}
+"""What Kubernetes 1.37 fills into a `rollingUpdate` beside the partition, and means where there is none."""
+
 
 def replicas_of(document: Document) -> int:
     found = number(document, "spec", "replicas")
@@ -53,8 +56,9 @@ def released(document: Document) -> Document:
     """A patch that puts back what was there before it was held; what others set beside the partition stays."""
     rolling: Document | None = {"partition": original_partition(document)}
     if text(document, "metadata", "annotations", HELD_ANNOTATION) == NONE:
-        others = mapping(document, "spec", "updateStrategy", "rollingUpdate").keys() - {"partition"}
-        rolling = {"partition": None} if others else None
+        beside = {**mapping(document, "spec", "updateStrategy", "rollingUpdate")}
+        beside.pop("partition", None)
+        rolling = {"partition": None} if beside.items() - FILLED_IN.items() else None
     strategy = {"type": "RollingUpdate", "rollingUpdate": rolling}
     return {"metadata": {"annotations": {HELD_ANNOTATION: None}}, "spec": {"updateStrategy": strategy}}
 

@@ -27,7 +27,10 @@ def test_create_fills_what_the_server_sets(store: Store) -> None:
     assert made["metadata"]["generation"] == 1
     assert made["metadata"]["namespace"] == "default"
     assert len(made["metadata"]["uid"]) == 36
-    assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    assert made["spec"]["updateStrategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 1, "partition": 0},
+    }
     assert made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 30
     assert made["metadata"]["resourceVersion"] == str(store.version)
 

@@ -96,6 +96,7 @@ async def test_where_there_was_no_partition_there_is_none_in_the_end() -> None:
     assert (end.status, end.replaced) == (Status.DONE, ("zk-2", "zk-1", "zk-0"))
     assert world.patches[0]["metadata"]["annotations"] == {HELD_ANNOTATION: "none"}
     assert (world.partitions, world.annotations) == ([3, 2, 1, 0, None], {})
+    assert (world.partition, world.beside) == (None, {}), "nor what the server has filled in beside it"
 
 
 async def test_what_was_held_without_a_partition_is_put_back_by_who_takes_it_up() -> None:
@@ -109,11 +110,11 @@ async def test_what_was_held_without_a_partition_is_put_back_by_who_takes_it_up(
 
 async def test_what_somebody_sets_beside_the_partition_meanwhile_stays() -> None:
     world = World(partition=None)
-    world.hooks.append(lambda w: w.beside.update(maxUnavailable=1) if w.partition == 1 else None)
+    world.hooks.append(lambda w: w.beside.update(maxUnavailable=2) if w.partition == 1 else None)
     end, _ = await roll(world)
     assert (end.status, world.beside, world.partition, world.annotations) == (
         Status.DONE,
-        {"maxUnavailable": 1},
+        {"maxUnavailable": 2},
         0,
         {},
     )

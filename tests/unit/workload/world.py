@@ -134,8 +134,9 @@ class World:
             rolling = spec["updateStrategy"]["rollingUpdate"]
             if rolling is None:
                 self.partition, self.beside = None, {}
-            else:  # the server fills in 0 where there is a rollingUpdate without one
+            else:  # as the server fills in what is not there
                 self.partition = rolling["partition"] or 0
+                self.beside.setdefault("maxUnavailable", 1)
         if "template" in spec:
             self.newest = NEW
             self.generation += 1
