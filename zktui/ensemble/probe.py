@@ -27,6 +27,8 @@ WRITE_PERIOD = 0.5
 """Seconds from one write to the next, when writes were asked for."""
 PATIENCE = 1.0
 """Seconds after which an operation or a new connection has failed."""
+GOODBYE = 0.5
+"""Seconds for a session to be closed by its server in the end."""
 LONGEST_PAUSE = 1.0
 NOTED = 0.3
 """Seconds without an answer from which a gap is listed."""
@@ -154,7 +156,9 @@ class _Reader:
                 self._tally.overslept(self._clock.now() - wake)
         finally:
             if self._session is not None:
-                self._session.close()
+                # Waited for: what is still on its way when the program ends would be cut, and the session with its
+                # znode stay at the server until it expires.
+                self._session.close(GOODBYE)
 
     def _operate(self) -> str:
         """One read, and a write when it is due; why it failed, or empty."""

@@ -209,7 +209,8 @@ class Session:
             if handler.over or time.monotonic() > deadline or self._closed:
                 why = handler.failure or ("it takes no sessions" if handler.over else f"no session in {timeout:g} s")
                 expired = client.client_state == KeeperState.EXPIRED_SESSION
-                self.close(goodbye=not self._keep)
+                # A new one whose server was slow to say so can't be taken up: nobody knows its id.
+                self.close(goodbye=not self._keep or resume is None)
                 raise SessionExpired("the session has expired") if expired else SessionLost(why)
         self.id = client.client_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -178,6 +179,18 @@ async def test_writes_are_acknowledged_found_again_and_cleaned_up(bench: Bench, 
         return not [name for name in client.get_children("/") if name.startswith("zktui-probe-")]
 
     await until("its znodes to be gone", gone)
+
+
+async def test_whoever_stops_it_may_end_at_once(bench: Bench, client: Any) -> None:
+    """The servers have taken the goodbyes by then: a program that ends would cut those on their way, and the sessions
+    and their znodes would stay until they expire."""
+    probe = bench.probe(writes=True)
+    await until("writes", lambda: all(s.writes > 1 for s in probe.summary().sessions))
+    await probe.stop()
+    on_its_way = [thread.name for thread in threading.enumerate() if thread.name.endswith("-end")]
+    assert on_its_way == []
+    client.sync("/")
+    assert not [name for name in client.get_children("/") if name.startswith("zktui-probe-")]
 
 
 async def test_a_root_that_may_not_be_written_is_told_and_reads_go_on(bench: Bench, client: Any) -> None:

@@ -26,9 +26,14 @@ ENSEMBLE = make_ensemble()
 
 @pytest.fixture
 def written(zookeepers: ZooKeepers) -> Iterator[Any]:
-    """A client of its own, to look at what is there; kazoo has no types."""
-    client: Any = KazooClient(f"{zookeepers.hosts['zk-0']}:2181")
-    client.start(40)
+    """A client of its own, to look at what is there, once every member serves; kazoo has no types."""
+    clients: list[Any] = [KazooClient(f"{host}:2181") for host in zookeepers.hosts.values()]
+    for each in clients:
+        each.start(40)
+    client, *others = clients
+    for each in others:
+        each.stop()
+        each.close()
     yield client
     client.stop()
     client.close()
