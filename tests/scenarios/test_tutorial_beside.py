@@ -84,7 +84,7 @@ def test_how_they_are_configured(stage: Stage, told: dict[str, Any]) -> None:
     for pod in MEMBERS:
         keys = [line for line in typed(stage, pod, "cat", "/opt/zookeeper/conf/zoo.cfg").splitlines() if "=" in line]
         assert of(told, "configuration.zoo-cfg")[pod] == f"{len(keys)} keys, the same as the others'"
-        running = typed(stage, pod, "sh", "-c", "echo conf | nc 127.0.0.1 2181")
+        running = typed(stage, pod, "sh", "-c", "printf conf | nc 127.0.0.1 2181")
         assert "tickTime=2000" in running
     assert "purge_interval" in flags
     hours = re.search(r"autopurge\.purgeInterval=(\d+)", typed(stage, "zk-0", "cat", "/opt/zookeeper/conf/zoo.cfg"))

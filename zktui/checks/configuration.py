@@ -281,7 +281,7 @@ def _running(inventory: Inventory) -> Check:
         if closed
         else "The members that differ read their configuration at another time: restart those, one by "
         "one, the leader last.",
-        by_hand="kubectl exec zk-0 -- sh -c 'echo conf | nc 127.0.0.1 2181'",
+        by_hand="kubectl exec zk-0 -- sh -c 'printf conf | nc 127.0.0.1 2181'",
     )
 
 

@@ -8,6 +8,7 @@ readiness that means serving asks of its StatefulSet.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -25,6 +26,7 @@ from zktui.core.text import count, span
 RECENT = 3600.0
 """Seconds for which an exit is news."""
 DAY = 86400.0
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 SERVES = "'^Mode: (leader|follower|observer|standalone)'"
 _NOT_RUN = (126, 127)
 """A shell's exit codes for a program that it may not run, or does not find."""
@@ -38,6 +40,7 @@ def process_failure(inventory: Inventory) -> Iterable[Check]:
     yield _liveness(inventory)
     yield _readiness(inventory)
     yield _startup(inventory)
+    yield _question(inventory)
     yield _exits(inventory)
     yield _tree(inventory)
 
@@ -185,12 +188,17 @@ def _readiness(inventory: Inventory) -> Check:
 
 def _patches(inventory: Inventory) -> tuple[str, ...]:
     """A readiness that asks for serving, in place of whatever handler there is; it rolls the members."""
-    ensemble = inventory.ensemble
     probe: Document = {"exec": {"command": _serving_command(inventory)}, "tcpSocket": None, "httpGet": None}
-    container = {"name": ensemble.container, "readinessProbe": probe}
+    return (_patch_of(inventory, {"readinessProbe": probe}),)
+
+
+def _patch_of(inventory: Inventory, change: Document) -> str:
+    """Of the server's container."""
+    ensemble = inventory.ensemble
+    container = {"name": ensemble.container, **change}
     patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}}, separators=(",", ":"))
     quoted = patch.replace("'", "'\\''")
-    return (f"kubectl -n {ensemble.namespace} patch statefulset {ensemble.name} -p '{quoted}'",)
+    return f"kubectl -n {ensemble.namespace} patch statefulset {ensemble.name} -p '{quoted}'"
 
 
 def _serving_command(inventory: Inventory) -> list[str]:
@@ -202,8 +210,11 @@ def _serving_command(inventory: Inventory) -> list[str]:
             script = inventory.in_pod(pod.name).output(f"probe {path}").value or ""
             if command[:1] == (path,) and takes_serving(script):
                 return [*(word for word in command if word != SERVING), SERVING]
-    port = inventory.ensemble.client_port
-    return ["sh", "-c", f"echo srvr | nc -w 2 127.0.0.1 {port} | grep -qE {SERVES}"]
+    return _by_nc(inventory.ensemble.client_port)
+
+
+def _by_nc(port: int) -> list[str]:
+    return ["sh", "-c", f"printf srvr | nc -w 2 127.0.0.1 {port} | grep -qE {SERVES}"]
 
 
 def _startup(inventory: Inventory) -> Check:
@@ -223,6 +234,55 @@ def _startup(inventory: Inventory) -> Check:
         "A server reads its whole snapshot before it answers anybody. Where that takes longer than liveness waits, it "
         "is ended in the middle, each time anew; a startupProbe with a large failureThreshold gives it the time.",
     )
+
+
+def _question(inventory: Inventory) -> Check:
+    """See `probes._ECHOED`."""
+
+    def judge(pod: Pod, _: Document) -> Evidence:
+        probes = {which: _probe(inventory, pod, which) for which in PROBES}
+        echoed = [which for which, probe in probes.items() if probe.echoed]
+        if echoed:
+            return Evidence(pod.name, Result.WARN, f"{', '.join(echoed)}: by echo and nc, which can lose the answer")
+        unread = [which for which, probe in probes.items() if probe.asks is Asks.UNKNOWN and probe.command]
+        if unread:
+            return Evidence(pod.name, Result.UNKNOWN, f"{', '.join(unread)}: {Asks.UNKNOWN}")
+        return Evidence(pod.name, Result.PASS, "no probe asks by echo and nc")
+
+    path = next((p for pod in inventory.pods if (p := script_of(container_in(inventory, pod), PROBES[0]))), "")
+    return Check(
+        "process-failure.question",
+        Chapter.PROCESS_FAILURE,
+        "A probe hears what it is told",
+        _each(inventory, judge),
+        "ZooKeeper reads the four letters and leaves the newline that echo sends; when it closes, that resets the "
+        "connection, and nc drops an answer that it has not read by then: 27 of 400 on a loaded cluster, and none of "
+        "400 with printf. So many in a row as failureThreshold says, and a server that is well is restarted, or counts "
+        "as not Ready. The patch replaces the members one after another: zktui rollout holds it.",
+        patch=_asking_anew(inventory),
+        by_hand=f"kubectl exec zk-0 -- cat {path or '/usr/bin/zookeeper-ready'}",
+    )
+
+
+def _asking_anew(inventory: Inventory) -> tuple[str, ...]:
+    """Each probe that echoes, with printf: its own command where that asks itself, in place of a script otherwise."""
+    for pod in inventory.pods:
+        probes = {which: _probe(inventory, pod, which) for which in PROBES}
+        changed = {which: _printed(inventory, pod, which) for which, probe in probes.items() if probe.echoed}
+        if changed:
+            return (_patch_of(inventory, {w: {"exec": {"command": command}} for w, command in changed.items()}),)
+    return ()
+
+
+def _printed(inventory: Inventory, pod: Pod, which: str) -> list[str]:
+    own = texts(container_in(inventory, pod), which, "exec", "command")
+    said = [re.sub(r"\becho(?=\s)", "printf", word) for word in own]
+    if said != [*own]:
+        return said
+    port = inventory.ensemble.client_port
+    if _probe(inventory, pod, which).asks is Asks.SERVING:
+        return _by_nc(port)
+    return ["sh", "-c", f"printf ruok | nc -w 2 127.0.0.1 {port} | grep -q imok"]
 
 
 def _exits(inventory: Inventory) -> Check:

@@ -1,4 +1,4 @@
-"""``sh -c "echo WORD | nc HOST PORT | grep …"``: how people, and many probes, ask a member by hand.
+"""``sh -c "echo WORD | nc HOST PORT | grep …"``, or by printf: how people, and many probes, ask a member by hand.
 
 The rehearsal cluster's shell runs single commands; of pipelines it knows this one alone.
 """
@@ -19,7 +19,7 @@ _WITH_VALUE = "wqi"
 
 
 def parts(argv: Sequence[str]) -> list[list[str]]:
-    """The pipeline's commands, where it is one of echo, nc and grep; else none."""
+    """The pipeline's commands, where it is one of echo or printf, nc and grep; else none."""
     if len(argv) < 3 or PurePosixPath(argv[0]).name not in ("sh", "bash") or argv[1] != "-c":
         return []
     lexer = shlex.shlex(argv[2], posix=True, punctuation_chars="|();<>&")
@@ -36,7 +36,11 @@ def parts(argv: Sequence[str]) -> list[list[str]]:
             found[-1].append(word)
     programs = [command[0] if command else "" for command in found]
     plain = not any(set(word) & set("();<>&|$`") for command in found if command[:1] != ["grep"] for word in command)
-    known = programs[:2] == ["echo", "nc"] and all(program == "grep" for program in programs[2:])
+    known = (
+        programs[0] in ("echo", "printf")
+        and programs[1:2] == ["nc"]
+        and all(program == "grep" for program in programs[2:])
+    )
     return found if known and plain else []
 
 
@@ -52,7 +56,7 @@ async def run(container: Container, commands: Sequence[Sequence[str]]) -> Answer
         return Answer(err="nc: missing port number\n", code=1)
     host, port = (container.ip if words[0] in LOCAL else words[0]), int(words[1])
     try:
-        answer = Answer(await four_letter.ask(host, port, " ".join(said[1:])))
+        answer = Answer(await four_letter.ask(host, port, " ".join(word for word in said[1:] if word != "-n")))
     except OSError:
         answer = Answer(code=1)
     for each in filters:

@@ -69,7 +69,7 @@ def run(*command: str) -> dict[str, Any]:
 
 def test_a_healthy_ensemble_passes() -> None:
     checks = {c.code.partition(".")[2]: c for c in process_failure(healthy())}
-    assert list(checks) == ["restart-policy", "liveness", "readiness", "startup", "exits", "tree"]
+    assert list(checks) == ["restart-policy", "liveness", "readiness", "startup", "question", "exits", "tree"]
     assert {c.result for c in checks.values()} == {Result.PASS}
     texts = {name: c.evidence[1].text for name, c in checks.items()}
     assert texts == {
@@ -78,6 +78,7 @@ def test_a_healthy_ensemble_passes() -> None:
         "it serves",
         "readiness": f"{PROGRAM} 2181 serving (every 2 s, 3 failures to act on): it tests that it serves",
         "startup": f"{PROGRAM} 2181: 120 s to start in",
+        "question": "no probe asks by echo and nc",
         "exits": "it has never ended",
         "tree": "1 java, user zookeep+",
     }
@@ -86,7 +87,7 @@ def test_a_healthy_ensemble_passes() -> None:
 def test_a_pod_that_could_not_be_read() -> None:
     inventory = healthy()
     inventory = replace(inventory, pod_documents={n: d for n, d in inventory.pod_documents.items() if n != "zk-1"})
-    for name in ("restart-policy", "liveness", "readiness", "startup", "exits", "tree"):
+    for name in ("restart-policy", "liveness", "readiness", "startup", "question", "exits", "tree"):
         assert results(of(inventory, name)) == ONE_UNKNOWN
 
 
@@ -182,6 +183,47 @@ def test_a_probe_is_tried_as_the_kubelet_does(outcome: Any, result: str, words: 
     assert words in found.evidence[1].text
     alive = with_command(healthy(), f"try {PROGRAM} 2181", outcome, ("zk-1",))
     assert of(alive, "liveness").evidence[1].result is Result(result)
+
+
+@pytest.mark.parametrize(
+    ("probe", "result"),
+    [
+        (run("sh", "-c", "echo ruok | nc localhost 2181 | grep imok"), "warn"),
+        (run("sh", "-c", "echo 'ruok' | nc localhost 2181"), "warn"),
+        (run("sh", "-c", "zookeeper-ready 2181"), "warn"),
+        (run("sh", "-c", "echo -n ruok | nc localhost 2181"), "pass"),
+        (run("sh", "-c", "printf ruok | nc localhost 2181"), "pass"),
+        (run("nc", "-z", "localhost", "2181"), "pass"),
+        (run("/opt/check.sh"), "unknown"),
+        ({"tcpSocket": {"port": 2181}}, "pass"),
+        (None, "pass"),
+    ],
+)
+def test_a_question_that_ends_with_a_newline(probe: Any, result: str) -> None:
+    found = of(probing("livenessProbe", probe), "question")
+    assert results(found) == {**ONE_WARNS, "zk-1": Result(result)}
+    assert bool(found.patch) is (result == "warn")
+
+
+def test_a_script_that_asks_so_is_told_by_its_text() -> None:
+    asked = with_command(healthy(), f"probe {PROGRAM}", ran(TUTORIAL), ("zk-1",))
+    found = of(asked, "question")
+    assert found.evidence[1].text.startswith("livenessProbe, readinessProbe, startupProbe: by echo and nc")
+    assert results(found) == ONE_WARNS
+
+
+@pytest.mark.parametrize(
+    ("own", "changed"),
+    [
+        (("sh", "-c", "echo ruok | nc -w 2 ::1 2181 | grep imok"), "printf ruok | nc -w 2 ::1 2181 | grep imok"),
+        (("sh", "-c", "zookeeper-ready 2181"), "printf ruok | nc -w 2 127.0.0.1 2181 | grep -q imok"),
+    ],
+)
+def test_the_patch_that_asks_without_a_newline(own: tuple[str, ...], changed: str) -> None:
+    (line,) = of(probing("livenessProbe", run(*own)), "question").patch
+    (container,) = json.loads(shlex.split(line)[-1])["spec"]["template"]["spec"]["containers"]
+    assert container == {"name": "zookeeper", "livenessProbe": {"exec": {"command": ["sh", "-c", changed]}}}
+    assert of(probing("livenessProbe", container["livenessProbe"]), "question").result is Result.PASS
 
 
 def test_a_readiness_whose_script_could_not_be_read_is_not_guessed_at() -> None:

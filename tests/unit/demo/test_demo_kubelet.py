@@ -475,7 +475,8 @@ async def test_what_is_not_there_fails_as_in_a_container(member: Container, argv
     ("pipeline", "out", "code"),
     [
         ("echo srvr | nc localhost {port}", SERVING, 0),
-        ("echo srvr | nc -w 2 127.0.0.1 {port} | grep -qE '^Mode: (leader|follower)'", "", 0),
+        ("echo -n srvr | nc localhost {port}", SERVING, 0),
+        ("printf srvr | nc -w 2 127.0.0.1 {port} | grep -qE '^Mode: (leader|follower)'", "", 0),
         ("echo srvr | nc localhost {port} | grep Mode", "Mode: follower\n", 0),
         ("echo srvr | nc localhost {port} | grep -q '^Mode: (leader|follower)'", "", 1),
         ("echo srvr | nc localhost 1 | grep -q Mode", "", 1),

@@ -87,7 +87,7 @@ def test_readiness_asks_for_serving_and_liveness_does_not(scripts: Path, answer:
             for _ in range(2):
                 connection, _ = listening.accept()
                 with connection:
-                    assert connection.recv(16) == b"srvr\n"
+                    assert connection.recv(16) == b"srvr"
                     connection.sendall(answer.encode())
 
         server = threading.Thread(target=reply)
