@@ -258,7 +258,7 @@ def _question(inventory: Inventory) -> Check:
         "ZooKeeper reads the four letters and leaves the newline that echo sends; when it closes, that resets the "
         "connection, and nc drops an answer that it has not read by then: 27 of 400 on a loaded cluster, and none of "
         "400 with printf. So many in a row as failureThreshold says, and a server that is well is restarted, or counts "
-        "as not Ready. The patch replaces the members one after another: zktui rollout holds it.",
+        "as not Ready. The patch replaces every member: give it between zktui rollout pause and zktui rollout resume.",
         patch=_asking_anew(inventory),
         by_hand=f"kubectl exec zk-0 -- cat {path or '/usr/bin/zookeeper-ready'}",
     )

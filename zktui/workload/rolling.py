@@ -293,13 +293,12 @@ class Rolling:
         reply = await objects.patch(STATEFULSETS, ensemble.namespace, ensemble.name, body)
         if isinstance(reply, Refused):
             raise _Ended(Status.FAILED, f"The change was refused: {reply.message}", forbidden=reply.forbidden)
-        found = reply
         if not isinstance(reply, Answer):
             found = await objects.read(STATEFULSETS, ensemble.namespace, ensemble.name)
             if not isinstance(found, Answer) or not carried_out(patch, self._document, found.value):
                 raise _Ended(Status.FAILED, f"Whether the change was carried out is not known: {reply.why}")
-        if isinstance(found, Answer):
-            self._document = found.value
+            reply = found
+        self._document = reply.value
 
 
 # -- rules, each alone ---------------------------------------------------------------------------------
