@@ -100,15 +100,13 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
 
     options = ["--nodes", str(arguments.nodes), "--members", str(arguments.members)]
     options += ["--sleeping", str(arguments.sleeping)]
+    where = ["--write-kubeconfig", arguments.write_kubeconfig] if arguments.write_kubeconfig else []
     if arguments.breaking:
-        where = ["--write-kubeconfig", arguments.write_kubeconfig] if arguments.write_kubeconfig else []
         return wiring.serve_demo(["--break", arguments.breaking, *where])
-    options += ["--contain", arguments.contain]
+    options += ["--contain", arguments.contain, *where]
     if arguments.keep:
         options += ["--keep", arguments.keep]
     if arguments.serve:
-        if arguments.write_kubeconfig:
-            options += ["--write-kubeconfig", arguments.write_kubeconfig]
         return wiring.serve_demo(["--serve", *options])
     return wiring.run_demo(settings, options)
 

@@ -200,7 +200,7 @@ def _demo_flags(target: argparse.ArgumentParser) -> None:
     )
     target.add_argument("--keep", metavar="FOLDER", help="keep the cluster's state here, and begin with what is there")
     target.add_argument("--serve", action="store_true", help="only run the cluster, until Ctrl-C")
-    target.add_argument("--write-kubeconfig", metavar="FILE", help="where to write the way to it (with --serve)")
+    target.add_argument("--write-kubeconfig", metavar="FILE", help="write the way to it here, until it ends")
     target.add_argument("--theme", metavar="NAME", default=argparse.SUPPRESS)
     target.add_argument("--read-only", action="store_true", default=argparse.SUPPRESS)
 

@@ -81,13 +81,13 @@ def rehearsal(options: Sequence[str]) -> Generator[Path]:
             start_new_session=True,
         )
         try:
-            _await_ready(process)
+            _await_ready(process, kubeconfig)
             yield kubeconfig
         finally:
             _stop(process)
 
 
-def _await_ready(process: subprocess.Popen[str]) -> None:
+def _await_ready(process: subprocess.Popen[str], kubeconfig: Path) -> None:
     said = ""
     for line in _lines(process.stdout):
         if READY in line or LATE in line:
@@ -95,7 +95,7 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
             return
         said = line
         # What the demo says of itself in dying is told once, as this program's error.
-        if "kubectl --kubeconfig" not in line and not line.startswith(ITS_ERROR):
+        if str(kubeconfig) not in line and not line.startswith(ITS_ERROR):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
     code = process.wait()

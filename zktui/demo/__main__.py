@@ -48,7 +48,14 @@ def parser() -> argparse.ArgumentParser:
         "auto (default) takes namespaces where this machine allows them",
     )
     made.add_argument("--keep", type=Path, metavar="DIR", help="keep the members' disks here")
-    made.add_argument("--write-kubeconfig", type=Path, metavar="FILE", help="write the cluster's kubeconfig here")
+    made.add_argument(
+        "--write-kubeconfig",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the cluster's kubeconfig here, until it ends; may be given again",
+    )
     made.add_argument(
         "--break",
         dest="breaking",
@@ -111,9 +118,9 @@ async def _run(options: argparse.Namespace) -> None:
         on_progress=say,
     )
     async with cluster:
-        if options.write_kubeconfig:
-            cluster.write_kubeconfig(options.write_kubeconfig)
-            say(f"kubectl --kubeconfig {options.write_kubeconfig} get pods -o wide")
+        for path in options.write_kubeconfig:
+            cluster.write_kubeconfig(path)
+            say(f"kubectl --kubeconfig {path} get pods -o wide")
         try:
             await cluster.wait_ready()
             serving, took = min(options.members, options.nodes), asyncio.get_running_loop().time() - begun
@@ -130,7 +137,7 @@ def _listed(names: str | list[str]) -> str:
 def breaking(options: argparse.Namespace) -> int:
     """``--break``: one request to a cluster that runs. Raises NotARehearsal."""
     named = os.environ.get("KUBECONFIG", "").partition(os.pathsep)[0]
-    kubeconfig = options.write_kubeconfig or Path(named or Path.home() / ".kube" / "config")
+    kubeconfig = next(iter(options.write_kubeconfig), None) or Path(named or Path.home() / ".kube" / "config")
     name, _, target = options.breaking.partition("=")
     if name == "list":
         found = ask(kubeconfig)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.resources
 import json
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from zktui.demo import control, namespaces, zookeeper
+from zktui.demo import control, kubeconfig_file, namespaces, zookeeper
 from zktui.demo.container_runner import Host
 from zktui.demo.control import CONTEXT
 from zktui.demo.controllers.base import Controller
@@ -114,6 +113,8 @@ class DemoCluster:
         self._kubelet: Kubelet | None = None
         self._server: ApiServer | None = None
         self._faults: Faults | None = None
+        self._files: list[tuple[Path, str]] = []
+        """The kubeconfigs that were written, with their text."""
 
     @property
     def server(self) -> ApiServer:
@@ -217,6 +218,8 @@ class DemoCluster:
 
     async def stop(self) -> None:
         """Stop everything; may be called more than once."""
+        for path, text in self._files:
+            kubeconfig_file.remove(path, text)
         if self._faults is not None:
             await self._faults.close()
         if self._server is not None:
@@ -232,6 +235,7 @@ class DemoCluster:
         if self._state is not None:
             self._state.close()
         self._loops, self._server, self._kubelet, self._network, self._state = [], None, None, None, None
+        self._files = []
 
     # -- for those who use it ------------------------------------------------------------------------------
 
@@ -240,22 +244,8 @@ class DemoCluster:
         return self.server.kubeconfig(CONTEXT)
 
     def write_kubeconfig(self, path: Path) -> None:
-        """Write it, readable by the user only, by a rename: who waits for the file never reads half of it.
-
-        Raises :class:`~zktui.demo.state_folder.NotWritable`.
-        """
-        fresh = path.parent / f".{path.name}.new"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.unlink(missing_ok=True)
-            fresh.touch(mode=0o600)
-            fresh.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
-            fresh.replace(path)
-        except OSError as why:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
-            words = f"the kubeconfig can't be written to {path}: {why.strerror}; choose another with --write-kubeconfig"
-            raise NotWritable(words) from why
+        """Until the cluster stops. Raises :class:`~zktui.demo.state_folder.NotWritable`."""
+        self._files.append((path, kubeconfig_file.write(path, self.kubeconfig())))
 
     async def wait_ready(self, seconds: float = 90) -> None:
         """Until every member that has a node is Ready, which here means that it serves; raises TimeoutError.

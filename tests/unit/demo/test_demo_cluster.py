@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ from zktui.demo.eviction import evict
 from zktui.demo.objects import is_ready
 from zktui.demo.requests import DeleteOptions
 from zktui.demo.resources import BY_KIND
+from zktui.demo.state_folder import NotWritable
 from zktui.demo.zookeeper import Distribution
+from zktui.rehearsal import rehearsal
 
 DEADLINE = 20.0
 CONTAINER = {"containers": [{"name": "c", "image": "busybox:1", "command": ["sleep", "600"]}]}
@@ -48,14 +50,35 @@ async def test_a_cluster_serves_inside_its_context_and_nothing_is_left_after_it(
         await cluster.wait_ready(1)
         cluster.write_kubeconfig(kubeconfig)
         assert len(_clusters(tmp_path)) == 1
-    written = yaml.safe_load(kubeconfig.read_text())
-    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+        written = yaml.safe_load(kubeconfig.read_text())
+        assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert not kubeconfig.exists(), "it would lead nowhere"
     assert written["current-context"] == "zktui-demo"
     assert written["contexts"][0]["context"]["namespace"] == "default"
     assert any(line.startswith("Kubernetes API on https://127.0.0.1:") for line in told)
     assert _clusters(tmp_path) == []
     with pytest.raises(AssertionError, match="not running"):
         cluster.kubeconfig()
+
+
+async def test_another_clusters_kubeconfig_is_never_overwritten_nor_removed(tmp_path: Path):
+    mine, notes, old, empty = (tmp_path / name for name in ("config", "notes", "old", "empty"))
+    mine.write_text("current-context: prod\n")
+    notes.write_bytes(b"\xff\xfe: not text")
+    old.write_text("current-context: zktui-demo\n")
+    empty.touch()
+    async with DemoCluster(nodes=1, members=0) as cluster:
+        for path in (mine, notes):
+            with pytest.raises(NotWritable, match=f"{path}.*choose another with --write-kubeconfig"):
+                cluster.write_kubeconfig(path)
+        for path in (old, empty):
+            cluster.write_kubeconfig(path)
+            assert "127.0.0.1" in path.read_text()
+        empty.write_text("current-context: prod\n")
+    assert not old.exists()
+    assert (mine.read_text(), empty.read_text()) == ("current-context: prod\n",) * 2
+    assert notes.exists()
+    assert not (tmp_path / ".config.new").exists()
 
 
 async def test_two_clusters_live_side_by_side(tmp_path: Path):
@@ -129,11 +152,27 @@ def test_the_program_ends_by_a_signal_with_its_exit_code(tmp_path: Path, number:
         for line in program.stdout:
             if line.startswith("kubectl --kubeconfig"):
                 break
+        assert kubeconfig.exists()
         program.send_signal(number)
         assert "nothing is left running" in program.stdout.read()
         assert program.wait(DEADLINE) == code
-    assert kubeconfig.exists()
+    assert not kubeconfig.exists(), "it would lead nowhere"
     assert _clusters(tmp_path) == []
+
+
+def test_the_interactive_demo_writes_a_kubeconfig_for_others_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr(wiring, "run_demo", lambda _, options: asked.append(options) or 0)
+    kubeconfig = tmp_path / "for-kubectl"
+    assert cli.main(["demo", "--nodes", "1", "--members", "0", "--write-kubeconfig", str(kubeconfig)]) == 0
+    with rehearsal(asked[0]) as own:
+        assert yaml.safe_load(kubeconfig.read_text()) == yaml.safe_load(own.read_text())
+    assert not kubeconfig.exists()
+    told = capsys.readouterr().out
+    assert f"kubectl --kubeconfig {kubeconfig} get pods" in told
+    assert str(own) not in told
 
 
 @pytest.mark.parametrize(
