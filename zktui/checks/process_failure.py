@@ -249,7 +249,6 @@ def _question(inventory: Inventory) -> Check:
             return Evidence(pod.name, Result.UNKNOWN, f"{', '.join(unread)}: {Asks.UNKNOWN}")
         return Evidence(pod.name, Result.PASS, "no probe asks by echo and nc")
 
-    path = next((p for pod in inventory.pods if (p := script_of(container_in(inventory, pod), PROBES[0]))), "")
     return Check(
         "process-failure.question",
         Chapter.PROCESS_FAILURE,
@@ -260,8 +259,15 @@ def _question(inventory: Inventory) -> Check:
         "400 with printf. So many in a row as failureThreshold says, and a server that is well is restarted, or counts "
         "as not Ready. The patch replaces every member: give it between zktui rollout pause and zktui rollout resume.",
         patch=_asking_anew(inventory),
-        by_hand=f"kubectl exec zk-0 -- cat {path or '/usr/bin/zookeeper-ready'}",
+        by_hand=f"kubectl exec zk-0 -- {_shown(inventory)}",
     )
+
+
+def _shown(inventory: Inventory) -> str:
+    """The script that asks, the tutorial's among them; a question that needs none is asked."""
+    asked = _asked(inventory, PROBES[0])
+    path = next((p for pod in inventory.pods if (p := script_of(container_in(inventory, pod), PROBES[0]))), "")
+    return f"cat {path or '/usr/bin/zookeeper-ready'}" if path or "zookeeper-ready" in asked else asked
 
 
 def _asking_anew(inventory: Inventory) -> tuple[str, ...]:

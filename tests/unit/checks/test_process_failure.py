@@ -212,6 +212,19 @@ def test_a_script_that_asks_so_is_told_by_its_text() -> None:
     assert results(found) == ONE_WARNS
 
 
+def test_the_line_by_hand_shows_what_asks() -> None:
+    assert of(healthy(), "question").by_hand == f"kubectl exec zk-0 -- cat {PROGRAM}"
+    for words, line in (
+        ("zookeeper-ready 2181", "cat /usr/bin/zookeeper-ready"),
+        ("echo ruok | nc ::1 2181", "sh -c 'echo ruok | nc ::1 2181'"),
+    ):
+        inventory = healthy()
+        document = copy.deepcopy(pod_document())
+        document["spec"]["containers"][0]["livenessProbe"] = run("sh", "-c", words)
+        inventory = replace(inventory, pod_documents=dict.fromkeys(NAMES, document))
+        assert of(inventory, "question").by_hand == f"kubectl exec zk-0 -- {line}"
+
+
 @pytest.mark.parametrize(
     ("own", "changed"),
     [
