@@ -164,7 +164,12 @@ def test_the_interactive_demo_writes_a_kubeconfig_for_others_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     asked: list[Sequence[str]] = []
-    monkeypatch.setattr(wiring, "run_demo", lambda _, options: asked.append(options) or 0)
+
+    def run(_settings: object, options: Sequence[str]) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(wiring, "run_demo", run)
     kubeconfig = tmp_path / "for-kubectl"
     assert cli.main(["demo", "--nodes", "1", "--members", "0", "--write-kubeconfig", str(kubeconfig)]) == 0
     with rehearsal(asked[0]) as own:
