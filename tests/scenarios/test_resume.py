@@ -67,16 +67,17 @@ def killed_once(stage: Stage, process: subprocess.Popen[bytes], before: str, kin
     return run_id
 
 
+def held(api: Api, before: str = "") -> str:
+    """Id of a run other than `before` of which the lease says that it holds a node: up to a second after a screen."""
+    reply = api.send("GET", LEASE)
+    kept: Any = json.loads(reply.body["metadata"]["annotations"]["zktui/state"]) if reply.code == 200 else {}
+    new = kept.get("run", before) != before
+    return kept["run"] if new and any(node["step"] == "hold" for node in kept["nodes"]) else ""
+
+
 def killed_in_hold(stage: Stage, api: Api, process: subprocess.Popen[bytes], before: str) -> str:
     """SIGKILL once the lease of the new run says that a node is held; the run's id."""
-
-    def held() -> str:
-        reply = api.send("GET", LEASE)
-        kept: Any = json.loads(reply.body["metadata"]["annotations"]["zktui/state"]) if reply.code == 200 else {}
-        new = kept.get("run", before) != before
-        return kept["run"] if new and any(node["step"] == "hold" for node in kept["nodes"]) else ""
-
-    run_id = eventually("the lease to say that a node is held", held, 90.0)
+    run_id = eventually("the lease to say that a node is held", lambda: held(api, before), 90.0)
     kill(process)
     return run_id
 

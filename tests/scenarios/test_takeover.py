@@ -11,7 +11,7 @@ from tests.scenarios.api import Api
 from tests.scenarios.keys import Terminal, to_node
 from tests.scenarios.play import by_name, nodes, serving, whole
 from tests.scenarios.stage import Stage, eventually, has
-from tests.scenarios.test_resume import SENT_AGAIN, evictions, journal, newest, where
+from tests.scenarios.test_resume import SENT_AGAIN, evictions, held, journal, newest, where
 
 EXPIRES = 75.0
 """Seconds for a lease of 40 s to be seen unchanged for its whole duration, on a busy machine."""
@@ -94,6 +94,7 @@ def test_taken_over_by_the_typed_word_and_ended_where_it_was_begun(stage: Stage,
         moved = by_name(serving(stage))[victim["pod"]]["uid"]
         sent = evictions(journal(stage.folder / "ann", run_id)) + evictions(journal(stage.folder / "bob", run_id, 2))
         assert set(sent) == {victim["uid"]}, SENT_AGAIN
+        eventually("the lease to say that the node is held", lambda: held(api) == run_id, 10.0)
         bob.kill()
 
         # At the same machine it is known to be dead: no word, and no waiting.

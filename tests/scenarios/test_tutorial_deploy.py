@@ -198,6 +198,7 @@ def test_the_tutorial_s_own_manifest(stage: Stage, api: Api, space: str) -> None
         "discovery.dns-cache": "warn",
         "process-failure.readiness": "warn",
         "process-failure.startup": "warn",
+        "process-failure.question": "warn",
         "process-failure.tree": "warn",
     }
     born = [item["metadata"] for item in api.get(f"/api/v1/namespaces/{space}/pods")["items"]]
