@@ -9,9 +9,13 @@ from pathlib import Path
 from zktui.demo.namespaces import Namespaces
 from zktui.demo.objects import Object, child
 from zktui.demo.process import Child, ProcessGuard
+from zktui.demo.runtime import CannotStart
 from zktui.demo.server_config import ServerConfig
 from zktui.demo.volumes import PodFiles
 from zktui.demo.zookeeper import Distribution
+
+STOPPED = "failed to exec in container: OCI runtime exec failed: exec failed: cannot exec in a stopped container"
+"""runc's words."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,16 @@ class Container:
     namespaces: Namespaces | None = None
 
     async def start(self, command: Sequence[str], *, stdin: bool = False, env: dict[str, str] | None = None) -> Child:
-        """Start a program of this machine beside the container's process 1, its error output apart. Raises OSError."""
-        if self.namespaces is not None and self.main.first is not None:
-            command = self.namespaces.enter(self.main.first, command)
+        """Start a program of this machine beside the container's process 1, its error output apart.
+
+        Raises OSError, and CannotStart where that process is no more: without it the program would be the machine's own
+        and not the container's, and `pkill java` everybody's.
+        """
+        if self.namespaces is not None:
+            first = self.main.first
+            if first is None:
+                raise CannotStart(STOPPED)
+            command = self.namespaces.enter(first, command)
         return await self.guard.start(command, stdin=stdin, merge=False, env=env)
 
     @property

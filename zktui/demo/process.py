@@ -142,7 +142,10 @@ class Child:
 
     @property
     def first(self) -> int | None:
-        """The container's process 1, by the number that it has for us; None before it is there and after its end."""
+        """The container's process 1, by the number that it has for us; None before it is there and after its end.
+
+        Read anew each time: it may be gone at the next.
+        """
         if not self._contained:
             return self.session
         return next(iter(children_of(self.session)), None)
@@ -167,8 +170,8 @@ class Child:
         """Send a signal to the process that does the work; nothing happens when it has ended."""
         if number != signal.SIGKILL:
             self._send(os.kill, self.pid, number)
-        elif self._contained and self.first is not None:
-            self._send(os.kill, self.first, number)  # the kernel ends all in its namespace, and who waits reaps it
+        elif self._contained and (first := self.first) is not None:
+            self._send(os.kill, first, number)  # the kernel ends all in its namespace, and who waits reaps it
         else:
             self._send(os.killpg, self.session, number)  # and whatever it started: nobody else would end that
 
@@ -179,8 +182,8 @@ class Child:
 
     def ask_to_end(self) -> None:
         """SIGTERM to the container's process 1."""
-        if not self._deaf and self.first is not None:
-            self._send(os.kill, self.first, signal.SIGTERM)
+        if not self._deaf and (first := self.first) is not None:
+            self._send(os.kill, first, signal.SIGTERM)
 
     async def stop(self, grace: float) -> int:
         """Ask it to end, and SIGKILL after ``grace`` seconds; returns the exit code."""

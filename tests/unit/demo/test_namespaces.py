@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from zktui.demo import namespaces, zookeeper
 from zktui.demo.cluster import DemoCluster, NotContained
+from zktui.demo.container import Container
 from zktui.demo.namespaces import Namespaces
 from zktui.demo.process import Child, ProcessGuard, children_of
+from zktui.demo.runtime import CannotStart
 from zktui.demo.zookeeper import Distribution
 
 DEADLINE = 20.0
@@ -115,6 +117,20 @@ async def test_asked_to_end_before_it_listens_it_ends_when_it_does(guard: Proces
     assert await child.stop(DEADLINE) == 143
 
 
+@pytest.mark.parametrize("ask", [Child.ask_to_end, lambda child: child.signal(signal.SIGKILL)])
+async def test_a_process_1_that_ends_while_it_is_signalled_is_no_fault(
+    guard: ProcessGuard, spaces: Namespaces, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Child], None]
+):
+    """It was there when it was looked at, and is gone at the next look."""
+    child = await contained(guard, spaces, "sh", "-c", "echo ready; sleep 600")
+    assert await anext(child.lines()) == b"ready"
+    looks = iter([child.first])
+    monkeypatch.setattr(Child, "first", property(lambda _: next(looks, None)))
+    ask(child)
+    monkeypatch.undo()
+    assert await child.stop(1.0) == 137
+
+
 async def test_exit_codes_pass_and_what_a_container_left_running_ends_with_it(guard: ProcessGuard, spaces: Namespaces):
     child = await contained(guard, spaces, "sh", "-c", "setsid sleep 600 & sleep 0.2; echo ready; wait; exit 3")
     assert await anext(child.lines()) == b"ready"
@@ -125,6 +141,30 @@ async def test_exit_codes_pass_and_what_a_container_left_running_ends_with_it(gu
     assert await child.wait() == 137
     await until_gone(first, *sleeping)
     assert await (await contained(guard, spaces, "sh", "-c", "exit 3")).wait() == 3
+
+
+async def test_nothing_is_run_on_the_machine_in_place_of_a_container_that_has_ended(
+    guard: ProcessGuard, spaces: Namespaces, tmp_path: Path
+):
+    child = await contained(guard, spaces, "sh", "-c", "exit 3")
+    assert await child.wait() == 3
+    nothing: Any = None
+    ended = Container(
+        pod=nothing,
+        spec=nothing,
+        files=nothing,
+        ip="",
+        hosts=tmp_path,
+        server=None,
+        main=child,
+        started=0.0,
+        distribution=nothing,
+        guard=guard,
+        namespaces=spaces,
+    )
+    with pytest.raises(CannotStart, match="cannot exec in a stopped container"):
+        await ended.start(["touch", str(tmp_path / "outside")])
+    assert not (tmp_path / "outside").exists()
 
 
 async def test_a_container_is_frozen_and_goes_on(guard: ProcessGuard, spaces: Namespaces):
@@ -160,6 +200,7 @@ async def test_a_server_shows_the_command_line_of_its_image(guard: ProcessGuard,
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from zktui.demo.container import Container
 from zktui.demo.namespaces import Namespaces
 from zktui.demo.process import ProcessGuard
 async def main():
