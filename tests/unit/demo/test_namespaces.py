@@ -117,16 +117,19 @@ async def test_asked_to_end_before_it_listens_it_ends_when_it_does(guard: Proces
     assert await child.stop(DEADLINE) == 143
 
 
-@pytest.mark.parametrize("ask", [Child.ask_to_end, lambda child: child.signal(signal.SIGKILL)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_process_1_that_ends_while_it_is_signalled_is_no_fault(
-    guard: ProcessGuard, spaces: Namespaces, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Child], None]
+    guard: ProcessGuard, spaces: Namespaces, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ):
     """It was there when it was looked at, and is gone at the next look."""
     child = await contained(guard, spaces, "sh", "-c", "echo ready; sleep 600")
     assert await anext(child.lines()) == b"ready"
     looks = iter([child.first])
     monkeypatch.setattr(Child, "first", property(lambda _: next(looks, None)))
-    ask(child)
+    if number is signal.SIGTERM:
+        child.ask_to_end()
+    else:
+        child.signal(number)
     monkeypatch.undo()
     assert await child.stop(1.0) == 137
 
