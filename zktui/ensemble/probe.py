@@ -59,6 +59,7 @@ class SessionProbe:
         self.writes = writes
         self.over = threading.Event()
         self._groups: dict[EnsembleKey, _Group] = {}
+        self._told: ProbeSummary | None = None
 
     def start(self, ensemble: Ensemble, pods: Sequence[Pod]) -> None:
         """Begin; called again, it tells the pods as they are now (a reborn pod has another UID). Nothing after `stop`.
@@ -78,6 +79,9 @@ class SessionProbe:
                     group.readers[name] = reader
 
     def summary(self) -> ProbeSummary:
+        """Up to now; after `stop` as it was then: nobody reads any more, and that is no gap."""
+        if self._told is not None:
+            return self._told
         readers = [reader for group in self._groups.values() for _, reader in sorted(group.readers.items())]
         sessions = sorted((reader.told() for reader in readers), key=lambda s: (s.namespace, s.home))
         by_member: dict[str, float] = {}
@@ -94,7 +98,7 @@ class SessionProbe:
 
     async def stop(self) -> ProbeSummary:
         """End all sessions, in at most a second, and say what was felt up to now."""
-        told = self.summary()
+        told = self._told = self.summary()
         self.over.set()
         readers = [reader for group in self._groups.values() for reader in group.readers.values()]
 

@@ -186,11 +186,12 @@ async def test_whoever_stops_it_may_end_at_once(bench: Bench, client: Any) -> No
     and their znodes would stay until they expire."""
     probe = bench.probe(writes=True)
     await until("writes", lambda: all(s.writes > 1 for s in probe.summary().sessions))
-    await probe.stop()
+    told = await probe.stop()
     on_its_way = [thread.name for thread in threading.enumerate() if thread.name.endswith("-end")]
     assert on_its_way == []
     client.sync("/")
     assert not [name for name in client.get_children("/") if name.startswith("zktui-probe-")]
+    assert probe.summary() == told, "what nobody reads any more is no gap that grows"
 
 
 async def test_a_root_that_may_not_be_written_is_told_and_reads_go_on(bench: Bench, client: Any) -> None:
